@@ -1,0 +1,106 @@
+"""Frozen values ↔ JSON-ready data, by their type annotations.
+
+Law of this file: no list of types to keep in step. A dataclass becomes an object of its fields,
+a union of dataclasses is told apart by a "type" key, addresses and enums become their text and
+number. Decoders are built once per type and kept.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv6Address,
+    IPv6Interface,
+    ip_address,
+    ip_interface,
+)
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+Decoder = Callable[[Any], Any]
+
+_BY_TEXT: dict[Any, Decoder] = {
+    IPv4Address: ip_address,
+    IPv6Address: ip_address,
+    IPv4Interface: ip_interface,
+    IPv6Interface: ip_interface,
+}
+
+
+def encode(value: object) -> Any:
+    """JSON-ready form of a value; a dataclass carries its name under "type"."""
+    if is_dataclass(value) and not isinstance(value, type):
+        data = {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {"type": type(value).__name__, **data}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, IPv4Address | IPv6Address):
+        return str(value)
+    if isinstance(value, tuple | frozenset):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    return value
+
+
+def decode(annotation: Any, data: object) -> Any:
+    """The value of type `annotation` that `encode` made `data` from.
+
+    Raises KeyError, TypeError or ValueError on anything else.
+    """
+    return _decoder(annotation)(data)
+
+
+@cache
+def _decoder(annotation: Any) -> Decoder:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation in _BY_TEXT:
+        return _BY_TEXT[annotation]
+    if origin in (Union, types.UnionType):
+        return _union(args)
+    if origin is tuple:
+        return _sequence(args)
+    if origin is not None and issubclass(origin, Mapping):
+        item = _decoder(args[1])
+        return lambda data: {key: item(value) for key, value in data.items()}
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return annotation
+    if is_dataclass(annotation):
+        return _dataclass(annotation)
+    return lambda data: data
+
+
+def _sequence(args: tuple[Any, ...]) -> Decoder:
+    if len(args) == 2 and args[1] is Ellipsis:
+        item = _decoder(args[0])
+        return lambda data: tuple(map(item, data))
+    items = tuple(_decoder(arg) for arg in args)
+    return lambda data: tuple(item(value) for item, value in zip(items, data, strict=True))
+
+
+def _dataclass(kind: Any) -> Decoder:
+    hints = get_type_hints(kind)
+    items = [(field.name, _decoder(hints[field.name])) for field in fields(kind)]
+    return lambda data: kind(*[item(data[name]) for name, item in items])
+
+
+def _union(args: tuple[Any, ...]) -> Decoder:
+    tagged = {arg.__name__: _decoder(arg) for arg in args if is_dataclass(arg)}
+    plain = [arg for arg in args if arg is not types.NoneType and not is_dataclass(arg)]
+    other = _decoder(plain[0]) if plain else None
+
+    def decode_union(data: Any) -> Any:
+        if data is None:
+            return None
+        if isinstance(data, dict) and "type" in data:
+            return tagged[data["type"]](data)
+        if other is None:
+            raise TypeError(f"no alternative for {data!r}")
+        return other(data)
+
+    return decode_union

@@ -1,0 +1,106 @@
+"""What the supervisor and its children say to each other: one JSON object a line.
+
+A star: children talk only to the supervisor, which relays. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from lvsha.core.codec import decode, encode
+from lvsha.core.plan import DirectorPlan, VrrpPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Supervisor → child: be this from now on. `generation` grows with every plan taken."""
+
+    generation: int
+    plan: VrrpPlan | DirectorPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Child → supervisor: the plan of this generation is in force.
+
+    From the director: the kernel's table was reconciled once.
+    """
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Supervisor → child: end in order (VRRP: priority 0, addresses off)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterStatus:
+    """One virtual router as the status shows it. `master` is None when unknown."""
+
+    name: str
+    virtual_router_id: int
+    interface: str
+    state: str
+    priority: int
+    effective_priority: int
+    master: str | None
+    since: float
+    addresses: tuple[str, ...]
+    faults: tuple[str, ...] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VrrpStatus:
+    """VRRP → supervisor → director: all routers, after every change and every few seconds.
+
+    `lateness` is seconds by which advertisements left late: (quantile name, value).
+    """
+
+    routers: tuple[RouterStatus, ...]
+    lateness: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Supervisor → director: pids for the status. 0 while a child is down."""
+
+    supervisor: int
+    vrrp: int
+    director: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRequested:
+    """Director → supervisor: an operator asked to read the file again."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadDone:
+    """Supervisor → director: the answer. `error` empty: the plan of `generation` is in force."""
+
+    request: int
+    generation: int
+    error: str = ""
+
+
+Message: TypeAlias = (
+    Configure | Configured | Stop | VrrpStatus | Processes | ReloadRequested | ReloadDone
+)
+
+
+def to_line(message: Message) -> bytes:
+    """One line, newline included."""
+    return json.dumps(encode(message), separators=(",", ":")).encode() + b"\n"
+
+
+def from_line(line: bytes) -> Message:
+    """The message of a line. KeyError, TypeError or ValueError when it is none."""
+    message: Message = decode(Message, json.loads(line))
+    return message

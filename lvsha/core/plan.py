@@ -1,0 +1,185 @@
+"""What one machine is asked to be: the cluster file resolved for a node, frozen.
+
+Everything is settled here: defaults inherited, names looked up, addresses parsed. The processes
+that receive a plan need neither the file nor its schema. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from lvsha.core.types import (
+    Address,
+    DestinationKey,
+    Family,
+    Forwarding,
+    FwmarkKey,
+    InterfaceAddress,
+    Key,
+    OnFailure,
+    Service,
+    Timeouts,
+    Tunnel,
+    endpoint,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TcpProbe:
+    """The target accepts a TCP connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    """The target answers an HTTP/1.1 request with a wanted status, and body where asked.
+
+    `status` is inclusive ranges; `host` None means the target's own address; `contains` is text
+    that must stand in the body.
+    """
+
+    path: str = "/"
+    host: str | None = None
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    status: tuple[tuple[int, int], ...] = ((200, 299),)
+    contains: str | None = None
+
+
+Probe: TypeAlias = TcpProbe | HttpProbe
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One probe of one target at one pace. Equal checks are one check: services share it.
+
+    `interval` and `timeout` in seconds; `rise` and `fall` are results in a row.
+    """
+
+    probe: Probe
+    address: Address
+    port: int
+    interval: float = 2.0
+    timeout: float = 1.0
+    rise: int = 2
+    fall: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer:
+    """A real server of one service. `check` None: always up."""
+
+    address: Address
+    port: int
+    forwarding: Forwarding
+    weight: int = 1
+    upper_threshold: int = 0
+    lower_threshold: int = 0
+    tunnel: Tunnel = field(default=Tunnel())
+    check: Check | None = None
+
+    @property
+    def key(self) -> DestinationKey:
+        return DestinationKey(self.address, self.port)
+
+    def __str__(self) -> str:
+        return endpoint(self.address, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualService:
+    """A virtual service as the operator wrote it; `service` is its kernel form."""
+
+    name: str
+    service: Service
+    real_servers: tuple[RealServer, ...]
+    on_failure: OnFailure = OnFailure.REMOVE
+    quorum: int = 1
+
+    @property
+    def key(self) -> Key:
+        return self.service.key
+
+    @property
+    def family(self) -> Family:
+        key = self.key
+        return key.family if isinstance(key, FwmarkKey) else Family.of(key.address)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualRouter:
+    """One VRRP virtual router on this node (RFC 9568 §6.1 parameters).
+
+    `advertisement_interval` in seconds. `addresses` are advertised, in file order;
+    `excluded_addresses` move along unadvertised and may be of the other family.
+    `source` None: the interface's first address of the family (IPv6: its link-local one).
+    """
+
+    name: str
+    virtual_router_id: int
+    interface: str
+    family: Family
+    priority: int
+    addresses: tuple[InterfaceAddress, ...]
+    excluded_addresses: tuple[InterfaceAddress, ...] = ()
+    version: int = 3
+    advertisement_interval: float = 1.0
+    pseudo_header_checksum: bool = True
+    preempt: bool = True
+    source: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VrrpPlan:
+    cluster: str
+    node: str
+    routers: tuple[VirtualRouter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorPlan:
+    """What this director balances.
+
+    `sysctls` are full paths below /proc/sys with dots (`net.ipv4.vs.expire_nodest_conn`) and the
+    text to write. `api` is (host, port) of the read-only TCP listener.
+    """
+
+    cluster: str
+    node: str
+    services: tuple[VirtualService, ...]
+    resync_interval: float = 5.0
+    timeouts: Timeouts | None = None
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    api: tuple[str, int] | None = None
+
+    @property
+    def nat_families(self) -> frozenset[Family]:
+        """Families for which this director must forward packets."""
+        return frozenset(
+            Family.of(server.address)
+            for service in self.services
+            for server in service.real_servers
+            if server.forwarding is Forwarding.NAT
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackAddress:
+    """A VIP this machine serves as a real server, and how packets for it arrive."""
+
+    address: Address
+    forwarding: Forwarding
+    tunnel: Tunnel = field(default=Tunnel())
+
+
+@dataclass(frozen=True, slots=True)
+class RealServerPlan:
+    """What this machine is asked to be as a real server: the VIPs it answers for."""
+
+    cluster: str
+    address: Address
+    virtual_addresses: tuple[LoopbackAddress, ...]
+
+
+Plan: TypeAlias = VrrpPlan | DirectorPlan

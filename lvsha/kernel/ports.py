@@ -1,0 +1,145 @@
+"""The doors to the kernel as protocols: the real thing and its in-memory twin pass the same tests.
+
+Every method that writes raises `KernelError` (or returns refusals) when the kernel refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lvsha.core.commands import Command, Refusal
+from lvsha.core.types import (
+    DestinationStatus,
+    InterfaceAddress,
+    IpvsInfo,
+    IpvsTable,
+    Key,
+    ServiceStatus,
+    SyncDaemon,
+    Timeouts,
+)
+
+
+class Ipvs(Protocol):
+    """IPVS over generic netlink. Synchronous: the kernel acts inside the send call."""
+
+    def info(self) -> IpvsInfo: ...
+
+    def apply(self, commands: Sequence[Command]) -> tuple[Refusal, ...]:
+        """Carry out all commands in order, many to a send; what was refused comes back in order.
+
+        A refused command does not stop those behind it (ipvsadm's own behaviour line by line).
+        Raises KernelError only when the conversation itself breaks.
+        """
+        ...
+
+    def services(self) -> tuple[ServiceStatus, ...]:
+        """All services with counters, in the kernel's own order."""
+        ...
+
+    def service(self, key: Key) -> ServiceStatus:
+        """One service. KernelError(ESRCH) where there is none."""
+        ...
+
+    def destinations(self, key: Key) -> tuple[DestinationStatus, ...]:
+        """A service's destinations with counters, in the kernel's order (newest first).
+
+        KernelError(ESRCH) where there is no such service.
+        """
+        ...
+
+    def table(self) -> IpvsTable:
+        """The whole table without counters, for comparing: services in the kernel's order."""
+        ...
+
+    def read(
+        self, keys: Sequence[Key]
+    ) -> Iterator[tuple[Key, tuple[DestinationStatus, ...] | None]]:
+        """Destinations of each key in turn, lazily, None where the service is gone.
+
+        A caller with a loop to serve pauses between items.
+        """
+        ...
+
+    def timeouts(self) -> Timeouts: ...
+
+    def daemons(self) -> tuple[SyncDaemon, ...]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network interface. `running`: administratively up with carrier."""
+
+    name: str
+    index: int
+    up: bool
+    running: bool
+    mac: bytes
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvent:
+    """An interface appeared or changed (`link`), or went away (None)."""
+
+    name: str
+    link: Link | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressEvent:
+    """An address came to or left an interface."""
+
+    interface: str
+    address: InterfaceAddress
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLost:
+    """The kernel overran our event queue: read everything again, trust nothing partial."""
+
+
+class Addresses(Protocol):
+    """Links and addresses over rtnetlink."""
+
+    async def link(self, interface: str) -> Link | None: ...
+
+    async def addresses(self, interface: str) -> tuple[InterfaceAddress, ...]:
+        """Addresses in the kernel's order, both families. KernelError(ENODEV) without the link."""
+        ...
+
+    async def add(self, interface: str, address: InterfaceAddress) -> None:
+        """Add an address; IPv6 with IFA_F_NODAD. KernelError(EEXIST) where it is already there."""
+        ...
+
+    async def remove(self, interface: str, address: InterfaceAddress) -> None:
+        """KernelError(EADDRNOTAVAIL) where it is not there."""
+        ...
+
+    async def set_up(self, interface: str, up: bool) -> None: ...
+
+    def events(self) -> AsyncIterator[LinkEvent | AddressEvent | EventsLost]:
+        """Changes from now on."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Sysctls(Protocol):
+    """Kernel settings by dotted name (`net.ipv4.conf.all.arp_ignore`).
+
+    An interface name with dots keeps them: name parts are given as a tuple where that matters.
+    """
+
+    def read(self, name: str | tuple[str, ...]) -> str:
+        """KernelError(ENOENT) where the kernel has no such setting."""
+        ...
+
+    def write(self, name: str | tuple[str, ...], value: str) -> None:
+        """Write and read back; KernelError where the kernel refused or kept another value."""
+        ...
