@@ -59,20 +59,28 @@ def decode(annotation: Any, data: object) -> Any:
 @cache
 def _decoder(annotation: Any) -> Decoder:
     origin, args = get_origin(annotation), get_args(annotation)
-    if annotation in _BY_TEXT:
-        return _BY_TEXT[annotation]
     if origin in (Union, types.UnionType):
         return _union(args)
     if origin is tuple:
         return _sequence(args)
     if origin is not None and issubclass(origin, Mapping):
-        item = _decoder(args[1])
-        return lambda data: {key: item(value) for key, value in data.items()}
+        return _mapping(args)
+    return _single(annotation)
+
+
+def _single(annotation: Any) -> Decoder:
+    if annotation in _BY_TEXT:
+        return _BY_TEXT[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return annotation
     if is_dataclass(annotation):
         return _dataclass(annotation)
     return lambda data: data
+
+
+def _mapping(args: tuple[Any, ...]) -> Decoder:
+    item = _decoder(args[1])
+    return lambda data: {key: item(value) for key, value in data.items()}
 
 
 def _sequence(args: tuple[Any, ...]) -> Decoder:
@@ -90,7 +98,9 @@ def _dataclass(kind: Any) -> Decoder:
 
 
 def _union(args: tuple[Any, ...]) -> Decoder:
-    tagged = {arg.__name__: _decoder(arg) for arg in args if is_dataclass(arg)}
+    tagged: dict[str, Decoder] = {
+        arg.__name__: _decoder(arg) for arg in args if isinstance(arg, type) and is_dataclass(arg)
+    }
     plain = [arg for arg in args if arg is not types.NoneType and not is_dataclass(arg)]
     other = _decoder(plain[0]) if plain else None
 

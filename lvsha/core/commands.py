@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from lvsha.core.types import Destination, DestinationKey, Key, Service, SyncDaemon, Timeouts
 
@@ -74,9 +75,44 @@ TableCommand: TypeAlias = (
 Command: TypeAlias = TableCommand | Zero | Flush | SetTimeouts | StartDaemon | StopDaemon
 
 
+Place: TypeAlias = tuple[Key, DestinationKey | None]
+"""A place in the table: a destination of a service, or (None) the service itself."""
+
+
+def place(command: Command) -> Place:
+    """Where a table command acts. TypeError for one that acts on no place of the table."""
+    match command:
+        case AddService(service) | SetService(service):
+            return service.key, None
+        case DeleteService(key):
+            return key, None
+        case AddDestination(key, dest) | SetDestination(key, dest):
+            return key, dest.key
+        case DeleteDestination(key, dest_key):
+            return key, dest_key
+        case _:
+            raise TypeError(f"not a table command: {command}")
+
+
+def tally(commands: Iterable[TableCommand]) -> dict[str, int]:
+    """How many services and destinations commands add, change and remove."""
+    counts = {"added": 0, "changed": 0, "removed": 0}
+    for command in commands:
+        match command:
+            case AddService() | AddDestination():
+                counts["added"] += 1
+            case SetService() | SetDestination():
+                counts["changed"] += 1
+            case DeleteService() | DeleteDestination():
+                counts["removed"] += 1
+            case _:
+                assert_never(command)
+    return counts
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A command the kernel did not carry out, with its errno and its own words where it gave any."""
+    """A command the kernel did not carry out: its errno, and its own words where it gave any."""
 
     command: Command
     errno: int

@@ -90,7 +90,7 @@ class TextFormatter(logging.Formatter):
 
 
 def start(context: dict[str, str], stream: TextIO = sys.stderr) -> QueueListener:
-    """Begin logging with `context` (cluster, node) in every line; stop() the listener at the end."""
+    """Log from now on, `context` (cluster, node) in every line; stop() the listener at the end."""
     records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LENGTH)
     writer = logging.StreamHandler(stream)
     writer.setFormatter(TextFormatter() if stream.isatty() else JsonFormatter(context))

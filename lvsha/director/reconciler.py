@@ -1,0 +1,273 @@
+"""Keeps the kernel's IPVS table equal to what the plan and the checks say.
+
+Level-triggered: a health change only marks a server; the next turn of the loop computes what
+that server should be and sends the difference. The table is read whole at the start and at every
+resync, service by service, so that the loop is never held for long; what differs from what we
+last knew is somebody else's doing (drift), repaired and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Iterable, Sequence
+
+from lvsha.core import desired, diff
+from lvsha.core.commands import DeleteService, Place, Refusal, TableCommand, place, tally
+from lvsha.core.ipvsadm.lines import save_line
+from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
+from lvsha.core.types import DestinationKey, IpvsTable, Key, Service, ServiceEntry
+from lvsha.director.ownership import Ownership
+from lvsha.errors import KernelError
+from lvsha.kernel.ports import Ipvs
+from lvsha.runtime.logs import log
+
+_CHANGED_UNDER_US = frozenset({errno.EEXIST, errno.ENOENT, errno.ESRCH})
+_READ_AGAIN = 2
+"""Times a service is read again in one pass when the kernel's answers contradict what we knew."""
+
+_SLICE = 0.005
+"""Seconds of table reading before the loop gets its turn."""
+
+_LINES_LOGGED = 20
+"""Repaired lines shown in one log line; a flushed table has thousands."""
+
+
+class Reconciler:
+    """One director's table. `judgement` says what is known of a server now."""
+
+    def __init__(self, ipvs: Ipvs, ownership: Ownership, judgement: desired.Judgement) -> None:
+        self._ipvs = ipvs
+        self._ownership = ownership
+        self._judgement = judgement
+        self._services: dict[Key, VirtualService] = {}
+        self._known: dict[Key, ServiceEntry] = {}
+        self._adopted = False
+        self._dirty: dict[Place, tuple[VirtualService, RealServer]] = {}
+        self._kicked = asyncio.Event()
+        self._foreign: frozenset[Key] = frozenset()
+        self.refused: dict[Key, dict[DestinationKey | None, str]] = {}
+        self.errors_total = 0
+        self.drifts_total = 0
+
+    @property
+    def known(self) -> IpvsTable:
+        """The table as we last knew it, services of ours and foreign ones found at the start."""
+        return self._known
+
+    def adopt(self) -> None:
+        """Read the table for the first time: what is there stays until a check says otherwise.
+
+        Raises KernelError.
+        """
+        if not self._adopted:
+            self._known = {
+                key: ServiceEntry(entry.service, dict(entry.destinations))
+                for key, entry in self._ipvs.table().items()
+            }
+            self._adopted = True
+
+    def configure(self, plan: DirectorPlan) -> None:
+        """Make the table what this plan says, from what we know of it."""
+        started = time.monotonic()
+        self.adopt()
+        self._services = {service.key: service for service in plan.services}
+        self._ownership.set(self._ownership.keys | self._services.keys())
+        self._dirty.clear()
+        wanted = desired.build(plan, self._judgement, self._known)
+        self._carry_out(diff.commands(wanted, self._known, self._ownership.keys), started)
+        self._release()
+
+    def touch(self, service: VirtualService, server: RealServer) -> None:
+        """A server's health changed: look at it on the next turn of the loop."""
+        self._dirty[service.key, server.key] = (service, server)
+        self._kicked.set()
+
+    async def run(self, resync_interval: float) -> None:
+        """Act on kicks at once, read the whole table every `resync_interval` seconds."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + resync_interval
+        while True:
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._kicked.wait()
+            except TimeoutError:
+                await self.resync()
+                due = loop.time() + resync_interval
+            self.settle()
+
+    def settle(self) -> None:
+        """Bring the marked servers' destinations to what they should be."""
+        self._kicked.clear()
+        if not self._dirty:
+            return
+        started = time.monotonic()
+        dirty, self._dirty = self._dirty, {}
+        found: list[TableCommand] = []
+        for service, server in dirty.values():
+            found += self._server_commands(service, server)
+        self._carry_out(sorted(found, key=diff.rank), started)
+
+    async def resync(self) -> None:
+        """Compare the kernel's table with what we last knew; repair what somebody changed."""
+        repaired: list[TableCommand] = []
+        started = slice_began = time.monotonic()
+        try:
+            actual = {status.service.key: status.service for status in self._ipvs.services()}
+            self._report_foreign(actual.keys() - self._services.keys() - self._ownership.keys)
+            for key in (*self._services, *(self._ownership.keys - self._services.keys())):
+                repaired += self._repair(key, actual.get(key))
+                if time.monotonic() - slice_began > _SLICE:
+                    await asyncio.sleep(0)
+                    self.settle()
+                    slice_began = time.monotonic()
+        except KernelError as error:
+            self._report_error("the table could not be read", error)
+        if repaired:
+            _log_applied(repaired, started)
+        self._release()
+
+    def _server_commands(self, service: VirtualService, server: RealServer) -> list[TableCommand]:
+        entry = self._known.get(service.key)
+        if entry is None or self._services.get(service.key) is not service:
+            return []  # gone with a reload, or waiting for the next resync
+        found = entry.destinations.get(server.key)
+        measured = self._judgement(service, server)
+        wanted = desired.destination(service, server, measured, found)
+        return diff.destination_commands(service.key, wanted, found)
+
+    def _repair(self, key: Key, service: Service | None) -> list[TableCommand]:
+        believed = self._known.get(key)
+        actual = self._learn(key, service)
+        commands = self._commands_for(key, believed, actual)
+        if commands and actual != believed:
+            self.drifts_total += 1
+            lines = [save_line(command) for command in commands]
+            log.warning(
+                "ipvs.drift",
+                service=self._name(key),
+                found=_difference(believed, actual),
+                repaired=lines[:_LINES_LOGGED],
+                commands=len(lines),
+            )
+        pending = {place(command)[1] for command in commands}
+        for dest in self.refused.get(key, {}).keys() - pending:
+            self._forget_refusal(key, dest)
+        return self._send_until_settled(commands)
+
+    def _commands_for(
+        self, key: Key, believed: ServiceEntry | None, actual: ServiceEntry | None
+    ) -> tuple[TableCommand, ...]:
+        service = self._services.get(key)
+        if service is None:
+            return (DeleteService(key),) if actual else ()
+        memory = {key: believed} if believed else {}
+        wanted = desired.entry(service, self._judgement, memory)
+        return diff.commands({key: wanted}, {key: actual} if actual else {})
+
+    def _learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
+        """Read one service's destinations into what we know; None where it is gone."""
+        self._known.pop(key, None)
+        for _, found in self._ipvs.read((key,)) if service else ():
+            if service and found is not None:
+                destinations = {status.destination.key: status.destination for status in found}
+                self._known[key] = ServiceEntry(service, destinations)
+        return self._known.get(key)
+
+    def _carry_out(self, commands: Sequence[TableCommand], started: float) -> None:
+        done = self._send_until_settled(commands)
+        if done:
+            _log_applied(done, started)
+
+    def _send_until_settled(self, commands: Sequence[TableCommand]) -> list[TableCommand]:
+        """Send, remember what was done, read services again whose answers surprise us."""
+        done: list[TableCommand] = []
+        for _ in range(1 + _READ_AGAIN):
+            if not commands:
+                break
+            refusals = self._send(commands)
+            refused = {id(refusal.command) for refusal in refusals}
+            for command in commands:
+                if id(command) not in refused:
+                    diff.apply_one(self._known, command)
+                    self._forget_refusal(*place(command))
+                    done.append(command)
+            commands = self._second_look(refusals)
+        return done
+
+    def _send(self, commands: Sequence[TableCommand]) -> tuple[Refusal, ...]:
+        try:
+            return self._ipvs.apply(commands)
+        except KernelError as error:
+            self._report_error("commands could not be sent", error)
+            return tuple(Refusal(command, error.errno, error.text) for command in commands)
+
+    def _second_look(self, refusals: Iterable[Refusal]) -> tuple[TableCommand, ...]:
+        """Note each refusal; commands for services whose state was not what we thought."""
+        stale: dict[Key, None] = {}
+        for refusal in refusals:
+            if refusal.errno in _CHANGED_UNDER_US:
+                stale[place(refusal.command)[0]] = None
+            self._note(refusal)
+        found: list[TableCommand] = []
+        for key in stale:
+            found += self._reread(key)
+        return tuple(found)
+
+    def _reread(self, key: Key) -> tuple[TableCommand, ...]:
+        believed = self._known.get(key)
+        try:
+            service = self._ipvs.service(key).service
+        except KernelError:
+            service = None
+        return self._commands_for(key, believed, self._learn(key, service))
+
+    def _note(self, refusal: Refusal) -> None:
+        self.errors_total += 1
+        key, dest = place(refusal.command)
+        text = str(KernelError(refusal.errno, "", refusal.text))
+        known = self.refused.setdefault(key, {})
+        if known.get(dest) != text:
+            known[dest] = text
+            server = str(dest) if dest else None
+            log.error("kernel.error", service=self._name(key), server=server, error=text)
+
+    def _forget_refusal(self, key: Key, dest: DestinationKey | None) -> None:
+        known = self.refused.get(key, {})
+        known.pop(dest, None)
+        if not known:
+            self.refused.pop(key, None)
+
+    def _report_error(self, what: str, error: KernelError) -> None:
+        self.errors_total += 1
+        log.error("kernel.error", what=what, error=str(error))
+
+    def _report_foreign(self, keys: Iterable[Key]) -> None:
+        foreign = frozenset(keys)
+        for key in foreign - self._foreign:
+            log.info("ipvs.foreign", service=str(key), note="not ours, left alone")
+        self._foreign = foreign
+
+    def _release(self) -> None:
+        """Stop claiming services that are neither wanted nor in the kernel any more."""
+        self._ownership.set(self._services.keys() | (self._ownership.keys & self._known.keys()))
+
+    def _name(self, key: Key) -> str:
+        service = self._services.get(key)
+        return service.name if service else str(key)
+
+
+def _log_applied(done: Sequence[TableCommand], started: float) -> None:
+    elapsed = round((time.monotonic() - started) * 1000, 3)
+    log.info("ipvs.applied", **tally(done), elapsed_ms=elapsed)
+
+
+def _difference(believed: ServiceEntry | None, actual: ServiceEntry | None) -> list[str]:
+    """What somebody did to a service, as the ipvsadm lines that would do it."""
+    if actual is None:
+        return ["the service was gone"]
+    if believed is None:
+        return ["the service was there"]
+    lines = [save_line(command) for command in diff.service_commands(actual, believed)]
+    return lines[:_LINES_LOGGED]
