@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from lvsha.core.commands import Command, Refusal
 from lvsha.core.types import (
@@ -104,6 +104,9 @@ class EventsLost:
     """The kernel overran our event queue: read everything again, trust nothing partial."""
 
 
+Event: TypeAlias = LinkEvent | AddressEvent | EventsLost
+
+
 class Addresses(Protocol):
     """Links and addresses over rtnetlink."""
 
@@ -123,11 +126,14 @@ class Addresses(Protocol):
 
     async def set_up(self, interface: str, up: bool) -> None: ...
 
-    def events(self) -> AsyncIterator[LinkEvent | AddressEvent | EventsLost]:
+    def events(self) -> AsyncIterator[Event]:
         """Changes from now on."""
         ...
 
     async def close(self) -> None: ...
+
+
+SysctlName: TypeAlias = str | tuple[str, ...]
 
 
 class Sysctls(Protocol):
@@ -136,10 +142,17 @@ class Sysctls(Protocol):
     An interface name with dots keeps them: name parts are given as a tuple where that matters.
     """
 
-    def read(self, name: str | tuple[str, ...]) -> str:
+    def read(self, name: SysctlName) -> str:
         """KernelError(ENOENT) where the kernel has no such setting."""
         ...
 
-    def write(self, name: str | tuple[str, ...], value: str) -> None:
+    def write(self, name: SysctlName, value: str) -> None:
         """Write and read back; KernelError where the kernel refused or kept another value."""
+        ...
+
+    def names(self, parent: SysctlName) -> tuple[str, ...]:
+        """What stands directly below (`net.ipv6.conf`: the interfaces), sorted.
+
+        KernelError(ENOENT) where there is no such folder.
+        """
         ...
