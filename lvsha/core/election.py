@@ -1,0 +1,271 @@
+"""The VRRP election: one virtual router's state machine (RFC 9568 §6.4, RFC 3768 §6.4).
+
+Laws of this file: `step` is the only way a router changes, and it is pure: the clock is an
+argument (monotonic seconds), what to do comes back as actions in order. Entering MASTER is always
+advertise, own, announce, changed; leaving is always advertise 0 (only when stopping or faulted),
+disown, changed. `deadline` is None exactly in INIT and FAULT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias, assert_never
+
+from lvsha.core.mastership import (
+    OWNER,
+    STOPPING,
+    Action,
+    Advertise,
+    Announce,
+    Changed,
+    Conflict,
+    Event,
+    Faults,
+    Forgiven,
+    Own,
+    Received,
+    Reconfigure,
+    Router,
+    SetPriority,
+    Start,
+    State,
+    Stop,
+    Timeout,
+)
+from lvsha.core.plan import VirtualRouter
+from lvsha.core.types import InterfaceAddress
+
+Step: TypeAlias = tuple[Router, tuple[Action, ...]]
+
+
+def begin(vr: VirtualRouter) -> Router:
+    """A router that takes no part yet."""
+    return Router(vr.priority, vr.advertisement_interval)
+
+
+def skew_time(vr: VirtualRouter, priority: int, interval: float) -> float:
+    """Seconds by which a backup of `priority` waits longer than the best one could."""
+    return (256 - priority) / 256 * (interval if vr.version == 3 else 1.0)
+
+
+def master_down_interval(vr: VirtualRouter, priority: int, interval: float) -> float:
+    """Seconds of silence after which the master is taken for dead (RFC 9568 §6.1)."""
+    return 3 * interval + skew_time(vr, priority, interval)
+
+
+def step(vr: VirtualRouter, router: Router, event: Event, now: float) -> Step:
+    """What becomes of `router` by `event` at `now`, and what is to be done, in order.
+
+    `vr.source` is the address its advertisements come from: ties are broken by it.
+    """
+    match event:
+        case Received():
+            outcome = _received(vr, router, event, now)
+        case Timeout():
+            outcome = _timeout(vr, router, now)
+        case Faults(reasons):
+            outcome = _faults(vr, router, reasons, now)
+        case Start():
+            outcome = _start(vr, router, "started", now)
+        case Stop():
+            outcome = _leave(router, State.INIT, "stopped", now)
+        case SetPriority(priority):
+            outcome = _set_priority(vr, router, priority, now)
+        case Reconfigure(previous):
+            outcome = _reconfigure(vr, router, previous, now)
+        case _:
+            assert_never(event)
+    return outcome
+
+
+def _start(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
+    """RFC 9568 §6.4.1: the owner is master at once, anyone else listens first."""
+    if router.state in (State.BACKUP, State.MASTER):
+        return router, ()
+    if router.faults:
+        return _leave(router, State.FAULT, _listed(router.faults), now)
+    if router.priority == OWNER:
+        return _enter_master(vr, router, f"{reason} as address owner", now)
+    return _enter_backup(vr, router, vr.advertisement_interval, reason, now)
+
+
+def _received(vr: VirtualRouter, router: Router, event: Received, now: float) -> Step:
+    if router.state is State.BACKUP:
+        return _heard_as_backup(vr, router, event, now), ()
+    if router.state is State.MASTER:
+        return _heard_as_master(vr, router, event, now)
+    return router, ()
+
+
+def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: float) -> Router:
+    """RFC 9568 §6.4.2. A lower priority is discarded: the timer keeps running, and we take over."""
+    ad = event.advertisement
+    if ad.priority == STOPPING:
+        soon = now + skew_time(vr, router.priority, router.interval)
+        return replace(router, deadline=soon, master=None, stopped=event.source)
+    if vr.preempt and ad.priority < router.priority:
+        return replace(router, master=event.source)
+    wait = master_down_interval(vr, router.priority, ad.interval)
+    return replace(
+        router,
+        interval=ad.interval,
+        deadline=now + wait,
+        master=event.source,
+        stopped=None,
+        grace=False,
+    )
+
+
+def _heard_as_master(vr: VirtualRouter, router: Router, event: Received, now: float) -> Step:
+    """RFC 9568 §6.4.3. Whoever yields says so first, and whoever stays announces again.
+
+    The parting advertisement (keepalived's vrrp_higher_prio_send_advert) tells the winner that
+    there were two, so that it can correct the caches we may have led astray.
+    """
+    ad = event.advertisement
+    if ad.priority != STOPPING and _outranks(event, vr, router):
+        reason = f"{event.source} advertises priority {ad.priority}, ours is {router.priority}"
+        router, actions = _enter_backup(
+            vr, replace(router, master=event.source), ad.interval, reason, now
+        )
+        return router, (Advertise(router.priority), *actions)
+    stays = replace(router, deadline=now + vr.advertisement_interval)
+    if ad.priority == STOPPING:
+        return stays, (Advertise(router.priority),)
+    actions = (Advertise(router.priority), Announce())
+    # Within the first interval it is the master we just displaced, not a conflict.
+    if now - router.since > vr.advertisement_interval:
+        actions = (*actions, Conflict(event.source, ad.priority))
+    return stays, actions
+
+
+def _outranks(event: Received, vr: VirtualRouter, router: Router) -> bool:
+    """Higher priority wins, and of equal ones the higher address (RFC 9568 §6.4.3)."""
+    theirs, ours = event.advertisement.priority, router.priority
+    if theirs != ours or vr.source is None:
+        return theirs >= ours
+    return int(event.source) > int(vr.source)
+
+
+def _timeout(vr: VirtualRouter, router: Router, now: float) -> Step:
+    if router.deadline is None or now < router.deadline:
+        return router, ()
+    late = now - router.deadline
+    if router.state is State.MASTER:
+        upcoming = router.deadline + vr.advertisement_interval
+        if upcoming <= now:
+            upcoming = now + vr.advertisement_interval
+        return replace(router, deadline=upcoming), (Advertise(router.priority),)
+    if late > router.interval and not router.grace:
+        forgiven = replace(router, deadline=now + router.interval, grace=True)
+        return forgiven, (Forgiven(late),)
+    return _enter_master(vr, router, _why_now(router), now)
+
+
+def _why_now(router: Router) -> str:
+    if router.stopped is not None:
+        return f"{router.stopped} stopped"
+    if router.master is not None:
+        return f"{router.master} is silent or of lower priority"
+    return "no master heard"
+
+
+def _faults(vr: VirtualRouter, router: Router, reasons: frozenset[str], now: float) -> Step:
+    had, router = router.faults, replace(router, faults=reasons)
+    if router.state is State.INIT or (bool(reasons) and router.state is State.FAULT):
+        return router, ()
+    if reasons:
+        return _leave(router, State.FAULT, _listed(reasons), now)
+    if router.state is State.FAULT:
+        return _start(vr, router, f"recovered: {_listed(had)}", now)
+    return router, ()
+
+
+def _set_priority(vr: VirtualRouter, router: Router, priority: int, now: float) -> Step:
+    """A master says it at once; a backup's timer moves by the difference in skew."""
+    changed = replace(router, priority=priority)
+    if priority == router.priority or router.deadline is None:
+        return changed, ()
+    if router.state is State.MASTER:
+        return _assert_mastership(vr, changed, now), (Advertise(priority),)
+    old = skew_time(vr, router.priority, router.interval)
+    new = skew_time(vr, priority, router.interval)
+    return replace(changed, deadline=router.deadline + new - old), ()
+
+
+def _reconfigure(vr: VirtualRouter, router: Router, previous: VirtualRouter, now: float) -> Step:
+    """Mastership is kept; the effective priority too, unless the file's changed."""
+    if vr.priority != previous.priority:
+        router = replace(router, priority=vr.priority)
+    if router.state is State.BACKUP:
+        if _timing(vr) == _timing(previous):
+            return router, ()
+        interval = router.interval if router.master else vr.advertisement_interval
+        wait = master_down_interval(vr, router.priority, interval)
+        return replace(router, interval=interval, deadline=now + wait), ()
+    if router.state is not State.MASTER:
+        return replace(router, interval=vr.advertisement_interval), ()
+    actions: tuple[Action, ...] = (Advertise(router.priority),)
+    if _all_addresses(vr) != _all_addresses(previous):
+        actions = (*actions, Own(_all_addresses(vr)), Announce())
+    return _assert_mastership(vr, router, now), actions
+
+
+def _timing(vr: VirtualRouter) -> tuple[int, int, float]:
+    return vr.version, vr.priority, vr.advertisement_interval
+
+
+def _assert_mastership(vr: VirtualRouter, router: Router, now: float) -> Router:
+    interval = vr.advertisement_interval
+    return replace(router, interval=interval, deadline=now + interval, master=vr.source)
+
+
+def _enter_master(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
+    entered = replace(
+        _assert_mastership(vr, router, now),
+        state=State.MASTER,
+        since=now,
+        stopped=None,
+        grace=False,
+    )
+    return entered, (
+        Advertise(router.priority),
+        Own(_all_addresses(vr)),
+        Announce(),
+        Changed(router.state, State.MASTER, reason),
+    )
+
+
+def _enter_backup(
+    vr: VirtualRouter, router: Router, interval: float, reason: str, now: float
+) -> Step:
+    """From MASTER, `router.master` is already who won."""
+    wait = master_down_interval(vr, router.priority, interval)
+    entered = replace(
+        router,
+        state=State.BACKUP,
+        interval=interval,
+        deadline=now + wait,
+        stopped=None,
+        since=now,
+        grace=False,
+    )
+    disown = (Own(()),) if router.state is State.MASTER else ()
+    return entered, (*disown, Changed(router.state, State.BACKUP, reason))
+
+
+def _leave(router: Router, state: State, reason: str, now: float) -> Step:
+    """To INIT or FAULT."""
+    if router.state is state:
+        return router, ()
+    left = replace(router, state=state, deadline=None, master=None, stopped=None, since=now)
+    farewell = (Advertise(STOPPING), Own(())) if router.state is State.MASTER else ()
+    return left, (*farewell, Changed(router.state, state, reason))
+
+
+def _all_addresses(vr: VirtualRouter) -> tuple[InterfaceAddress, ...]:
+    return vr.addresses + vr.excluded_addresses
+
+
+def _listed(reasons: frozenset[str]) -> str:
+    return ", ".join(sorted(reasons))

@@ -1,0 +1,141 @@
+"""The words of the VRRP election: states, what happens to a router, and what it then asks for.
+
+Law of this file: frozen values, nothing decided. `election.step` turns one event into actions.
+State names are keepalived's; RFC 9568 says Initialize, Backup, Active. Times are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from lvsha.core.advert import Advertisement
+from lvsha.core.plan import VirtualRouter
+from lvsha.core.types import Address, InterfaceAddress
+
+OWNER = 255
+"""Priority of the router that owns the addresses as its own (RFC 9568 §5.2.4)."""
+STOPPING = 0
+"""Priority by which a master says it stops (RFC 9568 §5.2.4)."""
+
+
+class State(Enum):
+    INIT = "INIT"
+    BACKUP = "BACKUP"
+    MASTER = "MASTER"
+    FAULT = "FAULT"
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """The whole memory of one virtual router.
+
+    `priority` is the effective one. `interval` is Master_Adver_Interval: what the master
+    advertises, ours until one is heard. `master` is who advertised last, ourselves in MASTER;
+    `stopped` is the master that advertised priority 0 last, until another is heard.
+    `since` is when the state began; `grace`: one late wake-up was forgiven since the last advert.
+    """
+
+    priority: int
+    interval: float
+    state: State = State.INIT
+    deadline: float | None = None
+    master: Address | None = None
+    stopped: Address | None = None
+    since: float = 0.0
+    faults: frozenset[str] = frozenset()
+    grace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin to take part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Take part no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A peer's advertisement that passed every receive check."""
+
+    advertisement: Advertisement
+    source: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """The deadline has come, and everything received before it was fed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Every reason, right now, why this router can not serve. Empty: it can."""
+
+    reasons: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SetPriority:
+    """The effective priority from now on."""
+
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """The parameters given to `step` are new; these were the ones before."""
+
+    previous: VirtualRouter
+
+
+Event: TypeAlias = Start | Stop | Received | Timeout | Faults | SetPriority | Reconfigure
+
+
+@dataclass(frozen=True, slots=True)
+class Advertise:
+    """Send an advertisement now."""
+
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Hold exactly these addresses from now on."""
+
+    addresses: tuple[InterfaceAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the segment where the addresses are, from the first burst on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The state changed: one a transition."""
+
+    old: State
+    new: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A second master was seen, and must yield to us."""
+
+    address: Address
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgiven:
+    """We woke `late` seconds after the deadline: the master gets one more interval to be heard."""
+
+    late: float
+
+
+Action: TypeAlias = Advertise | Own | Announce | Changed | Conflict | Forgiven
