@@ -14,7 +14,7 @@ import pytest
 from lvsha.errors import KernelError
 from lvsha.kernel.addresses import KernelAddresses
 from lvsha.kernel.memory_host import MemoryAddresses
-from lvsha.kernel.ports import Addresses, AddressEvent, Event, LinkEvent
+from lvsha.kernel.ports import AddressEvent, Addresses, Event, EventsLost, LinkEvent
 from tests.network import own_network, run
 
 FOUR, SIX = ip_interface("192.0.2.1/24"), ip_interface("2001:db8::1/64")
