@@ -1,0 +1,332 @@
+"""IPVS entries as the kernel tells them: attributes of generic netlink answers → our values.
+
+The HASHED flag is the kernel's own mark and masked off; the persistence timeout is told only
+with PERSISTENT. A table is read every few seconds, so destinations have a fast way: kernels
+since 5.3 send the same attributes in the same order, which one unpack takes; anything else
+goes attribute by attribute. Counters are looked at only where they are asked for.
+Raises nothing but KernelError(EBADMSG), whatever arrives.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from ipaddress import IPv4Address, IPv6Address
+from socket import ntohs
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from lvsha.core.types import (
+    Address,
+    Destination,
+    DestinationKey,
+    DestinationStatus,
+    Family,
+    Forwarding,
+    FwmarkKey,
+    IpvsInfo,
+    Key,
+    Protocol,
+    Service,
+    ServiceFlags,
+    ServiceKey,
+    ServiceStatus,
+    Stats,
+    SyncDaemon,
+    SyncRole,
+    Timeouts,
+    Tunnel,
+    TunnelFlags,
+    TunnelType,
+)
+from lvsha.kernel.netlink import (
+    BE16,
+    BE32,
+    U8,
+    U16,
+    U32,
+    attributes,
+    header,
+    malformed,
+    read_text,
+)
+from lvsha.kernel.nla import FLAGS, Attr, Daemon, Dest, Info, Svc
+
+Fields = dict[int, bytes]
+Told = ParamSpec("Told")
+Value = TypeVar("Value")
+
+
+def _told_by_the_kernel(read: Callable[Told, Value]) -> Callable[Told, Value]:
+    """Whatever is wrong with the bytes is one KernelError."""
+
+    @wraps(read)
+    def guarded(*args: Told.args, **kwargs: Told.kwargs) -> Value:
+        try:
+            return read(*args, **kwargs)
+        except KeyError as error:
+            raise malformed(f"{read.__name__} without attribute {error}") from error
+        except (struct.error, ValueError) as error:
+            raise malformed(f"{read.__name__}: {error}") from error
+
+    return guarded
+
+
+@_told_by_the_kernel
+def services(entries: Iterable[bytes]) -> tuple[Service, ...]:
+    """Services of a dump, in its order, without those of a protocol lvsha has no word for."""
+    return tuple(_service(fields) for fields in _expressible(entries))
+
+
+@_told_by_the_kernel
+def service_statuses(entries: Iterable[bytes]) -> tuple[ServiceStatus, ...]:
+    """The same with their counters."""
+    return tuple(
+        ServiceStatus(_service(fields), _stats(fields, Svc.STATS64, Svc.STATS))
+        for fields in _expressible(entries)
+    )
+
+
+@_told_by_the_kernel
+def destinations(entries: Iterable[bytes], family: Family) -> tuple[Destination, ...]:
+    """Destinations of a dump, in its order; `family` of the service is theirs if none is told."""
+    return tuple(_destination(_fast_values(entry) or _values(entry, family)) for entry in entries)
+
+
+@_told_by_the_kernel
+def destination_statuses(entries: Iterable[bytes], family: Family) -> tuple[DestinationStatus, ...]:
+    """The same with their connection counts and counters."""
+    return tuple(_destination_status(entry, family) for entry in entries)
+
+
+@_told_by_the_kernel
+def info(entry: bytes) -> IpvsInfo:
+    fields = attributes(entry)
+    version = _u32(fields[Info.VERSION])
+    return IpvsInfo(
+        (version >> 16 & 0xFF, version >> 8 & 0xFF, version & 0xFF),
+        _u32(fields[Info.CONN_TAB_SIZE]),
+    )
+
+
+@_told_by_the_kernel
+def timeouts(entry: bytes) -> Timeouts:
+    """0 for a protocol the kernel was built without."""
+    fields = attributes(entry)
+    return Timeouts(
+        _u32(fields.get(Attr.TIMEOUT_TCP, _ZERO)),
+        _u32(fields.get(Attr.TIMEOUT_TCP_FIN, _ZERO)),
+        _u32(fields.get(Attr.TIMEOUT_UDP, _ZERO)),
+    )
+
+
+@_told_by_the_kernel
+def daemons(entries: Iterable[bytes]) -> tuple[SyncDaemon, ...]:
+    return tuple(_daemon(attributes(attributes(entry)[Attr.DAEMON])) for entry in entries)
+
+
+_ZERO = U32.pack(0)
+
+
+def _u32(payload: bytes) -> int:
+    number: int = U32.unpack(payload)[0]
+    return number
+
+
+def _u16(payload: bytes) -> int:
+    number: int = U16.unpack(payload)[0]
+    return number
+
+
+def _be16(payload: bytes) -> int:
+    number: int = BE16.unpack(payload)[0]
+    return number
+
+
+def _address(family: int, payload: bytes) -> Address:
+    if family == Family.IPV4:
+        return IPv4Address(payload[:4])
+    if family == Family.IPV6:
+        return IPv6Address(payload)
+    raise ValueError(f"address family {family}")
+
+
+_PROTOCOLS = frozenset(Protocol)
+
+
+def _expressible(entries: Iterable[bytes]) -> Iterator[Fields]:
+    for entry in entries:
+        fields = attributes(attributes(entry)[Attr.SERVICE])
+        if Svc.FWMARK in fields or _u16(fields[Svc.PROTOCOL]) in _PROTOCOLS:
+            yield fields
+
+
+def _service(fields: Fields) -> Service:
+    family = Family(_u16(fields[Svc.AF]))
+    flags = ServiceFlags(FLAGS.unpack(fields[Svc.FLAGS])[0] & ~_HASHED)
+    persistent = ServiceFlags.PERSISTENT in flags
+    return Service(
+        _key(family, fields),
+        read_text(fields[Svc.SCHED_NAME]),
+        flags,
+        _u32(fields[Svc.TIMEOUT]) if persistent else 0,
+        _prefix(family, fields[Svc.NETMASK]),
+        read_text(fields.get(Svc.PE_NAME, b"")),
+    )
+
+
+_HASHED = 0x0002  # IP_VS_SVC_F_HASHED
+
+
+def _key(family: Family, fields: Fields) -> Key:
+    if Svc.FWMARK in fields:
+        return FwmarkKey(family, _u32(fields[Svc.FWMARK]))
+    return ServiceKey(
+        Protocol(_u16(fields[Svc.PROTOCOL])),
+        _address(family, fields[Svc.ADDR]),
+        _be16(fields[Svc.PORT]),
+    )
+
+
+def _prefix(family: Family, netmask: bytes) -> int:
+    """-1 for an IPv4 mask with holes: no prefix length says it, none is equal to it."""
+    if family is Family.IPV6:
+        return _u32(netmask)
+    mask: int = BE32.unpack(netmask)[0]
+    prefix = mask.bit_count()
+    return prefix if mask == 0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF else -1
+
+
+class _Values(NamedTuple):
+    """What a destination's attributes say, before it has a shape; `port` not yet swapped."""
+
+    address: bytes
+    port: int
+    forwarding: int
+    weight: int
+    tunnel_type: int
+    tunnel_port: int
+    tunnel_flags: int
+    upper_threshold: int
+    lower_threshold: int
+    active: int
+    inactive: int
+    persistent: int
+    family: int
+
+
+_ENTRY = struct.Struct("=2xH I16s IH2x II II IB3x IH2x IH2x II II II II II IH2x")
+_HEADERS = tuple(
+    U32.unpack(header(kind, length))[0]
+    for kind, length in (
+        (Dest.ADDR, 16),
+        (Dest.PORT, 2),
+        (Dest.FWD_METHOD, 4),
+        (Dest.WEIGHT, 4),
+        (Dest.TUN_TYPE, 1),
+        (Dest.TUN_PORT, 2),
+        (Dest.TUN_FLAGS, 2),
+        (Dest.U_THRESH, 4),
+        (Dest.L_THRESH, 4),
+        (Dest.ACTIVE_CONNS, 4),
+        (Dest.INACT_CONNS, 4),
+        (Dest.PERSIST_CONNS, 4),
+        (Dest.ADDR_FAMILY, 2),
+    )
+)
+
+
+def _fast_values(entry: bytes) -> _Values | None:
+    if len(entry) < _ENTRY.size:
+        return None
+    told = _ENTRY.unpack_from(entry)
+    return _Values._make(told[2::2]) if told[0] == Attr.DEST and told[1::2] == _HEADERS else None
+
+
+def _values(entry: bytes, family: Family) -> _Values:
+    fields = attributes(attributes(entry)[Attr.DEST])
+    return _Values(
+        fields[Dest.ADDR],
+        _u16(fields[Dest.PORT]),
+        _u32(fields[Dest.FWD_METHOD]),
+        _u32(fields[Dest.WEIGHT]),
+        U8.unpack(fields.get(Dest.TUN_TYPE, b"\0"))[0],
+        _u16(fields.get(Dest.TUN_PORT, b"\0\0")),
+        _u16(fields.get(Dest.TUN_FLAGS, b"\0\0")),
+        _u32(fields[Dest.U_THRESH]),
+        _u32(fields[Dest.L_THRESH]),
+        _u32(fields[Dest.ACTIVE_CONNS]),
+        _u32(fields[Dest.INACT_CONNS]),
+        _u32(fields[Dest.PERSIST_CONNS]),
+        _u16(fields[Dest.ADDR_FAMILY]) if Dest.ADDR_FAMILY in fields else family,
+    )
+
+
+_FORWARDING = {method.value: method for method in Forwarding}
+_NO_TUNNEL = Tunnel()
+
+
+def _destination(values: _Values) -> Destination:
+    method = _FORWARDING.get(values.forwarding)
+    if method is None:
+        raise ValueError(f"forwarding method {values.forwarding}")
+    return Destination(
+        DestinationKey(_address(values.family, values.address), ntohs(values.port)),
+        method,
+        values.weight,
+        values.upper_threshold,
+        values.lower_threshold,
+        _tunnel(values),
+    )
+
+
+def _tunnel(values: _Values) -> Tunnel:
+    if not (values.tunnel_type or values.tunnel_port or values.tunnel_flags):
+        return _NO_TUNNEL
+    return Tunnel(
+        TunnelType(values.tunnel_type),
+        ntohs(values.tunnel_port),
+        TunnelFlags(values.tunnel_flags),
+    )
+
+
+def _destination_status(entry: bytes, family: Family) -> DestinationStatus:
+    values = _values(entry, family)
+    fields = attributes(attributes(entry)[Attr.DEST])
+    return DestinationStatus(
+        _destination(values),
+        values.active,
+        values.inactive,
+        values.persistent,
+        _stats(fields, Dest.STATS64, Dest.STATS),
+    )
+
+
+_COUNTERS = range(1, 11)  # IPVS_STATS_ATTR_CONNS to _OUTBPS, in the order of Stats
+
+
+def _stats(fields: Fields, wide: int, narrow: int) -> Stats:
+    """64-bit counters (since Linux 4.1), or the older ones: 32 bits but for the bytes."""
+    counters = attributes(fields[wide] if wide in fields else fields.get(narrow, b""))
+    return Stats(*(int.from_bytes(counters.get(kind, b""), sys.byteorder) for kind in _COUNTERS))
+
+
+def _daemon(fields: Fields) -> SyncDaemon:
+    return SyncDaemon(
+        SyncRole(_u32(fields[Daemon.STATE])),
+        read_text(fields[Daemon.MCAST_IFN]),
+        _u32(fields[Daemon.SYNC_ID]),
+        _u16(fields.get(Daemon.SYNC_MAXLEN, b"\0\0")),
+        _group(fields),
+        _u16(fields.get(Daemon.MCAST_PORT, b"\0\0")),
+        U8.unpack(fields.get(Daemon.MCAST_TTL, b"\0"))[0],
+    )
+
+
+def _group(fields: Fields) -> Address | None:
+    if Daemon.MCAST_GROUP6 in fields:
+        return IPv6Address(fields[Daemon.MCAST_GROUP6])
+    if Daemon.MCAST_GROUP in fields:
+        return IPv4Address(fields[Daemon.MCAST_GROUP])
+    return None
