@@ -14,14 +14,14 @@ import pytest
 from lvsha.errors import KernelError
 from lvsha.kernel.addresses import KernelAddresses
 from lvsha.kernel.memory_host import MemoryAddresses
-from lvsha.kernel.ports import AddressEvent, Addresses, Event, EventsLost, LinkEvent
+from lvsha.kernel.ports import Addresses, AddressEvent, Event, EventsLost, LinkEvent
 from tests.network import own_network, run
 
 FOUR, SIX = ip_interface("192.0.2.1/24"), ip_interface("2001:db8::1/64")
 FLOOD = "".join(
     rf"addr {verb} 10.0.{n // 200}.{n % 200 + 1}/32 dev v0\n"
     for verb in ("add", "del")
-    for n in range(1000)
+    for n in range(3000)
 )
 
 
