@@ -14,9 +14,11 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def run(command: str) -> str:
+def run(command: str, stdin: str = "") -> str:
     """A shell command's output; the test fails where the command does."""
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, shell=True, capture_output=True, input=stdin, text=True, check=False
+    )
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
 

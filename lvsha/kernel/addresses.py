@@ -24,7 +24,7 @@ IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFA_F_NODAD = 0x02
 SO_RCVBUFFORCE = 33
 
-EVENT_BUFFER = 1 << 20  # bytes: some 800 events while the loop is busy elsewhere
+EVENT_BUFFER = 1 << 20  # bytes: some 1500 events while the loop is busy elsewhere
 DUMP_ATTEMPTS = 5
 
 T = TypeVar("T")

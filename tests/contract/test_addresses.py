@@ -19,7 +19,7 @@ from tests.network import own_network, run
 
 FOUR, SIX = ip_interface("192.0.2.1/24"), ip_interface("2001:db8::1/64")
 FLOOD = "".join(
-    rf"addr {verb} 10.0.{n // 200}.{n % 200 + 1}/32 dev v0\n"
+    f"addr {verb} 10.0.{n // 200}.{n % 200 + 1}/32 dev v0\n"
     for verb in ("add", "del")
     for n in range(3000)
 )
@@ -46,7 +46,7 @@ async def kernel_host() -> AsyncIterator[Host]:
         yield Host(
             addresses,
             lambda on: run(f"ip link set v1 {'up' if on else 'down'}"),
-            lambda: run(f"printf '{FLOOD}' | ip -batch -"),
+            lambda: run("ip -batch -", FLOOD),
         )
         await addresses.close()
 
