@@ -127,7 +127,12 @@ def _write_script(
     (folder / "out").touch()
     (folder / "err").touch()
     exports = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    exports |= {"PATH": _search_path(), "HOME": "/root", "TMPDIR": "/run/tmp"} | dict(environment)
+    exports |= {
+        "PATH": _search_path(),
+        "HOME": "/root",
+        "TMPDIR": "/run/tmp",
+        "LVSHA_LAB": "1",
+    } | dict(environment)
     lines = [
         "#!/bin/sh",
         f"exec </dev/null >>{folder}/out 2>>{folder}/err",

@@ -1,0 +1,18 @@
+"""What each tier needs, said once: a test that cannot run here says why and how it can."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+NEEDS_LAB = "needs a kernel with IPVS of its own: python -m lvsha.lab.guest pytest -m kernel tests"
+NEEDS_ROOT = "needs root and network namespaces"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Kernel tests rewrite whole IPVS tables: never outside the lab, even where they could."""
+    if item.get_closest_marker("kernel") and "LVSHA_LAB" not in os.environ:
+        pytest.skip(NEEDS_LAB)
+    if item.get_closest_marker("netns") and os.geteuid() != 0:
+        pytest.skip(NEEDS_ROOT)
