@@ -41,17 +41,19 @@ from lvsha.core.types import (
     TunnelType,
 )
 from lvsha.kernel.netlink import (
-    BE16,
-    BE32,
-    U8,
-    U16,
     U32,
     attributes,
+    be16,
+    be32,
     header,
     malformed,
     read_text,
+    u8,
+    u16,
+    u32,
 )
-from lvsha.kernel.nla import FLAGS, Attr, Daemon, Dest, Info, Svc
+from lvsha.kernel.nla import Attr, Daemon, Dest, Info, Svc
+from lvsha.kernel.requests import FLAGS
 
 Fields = dict[int, bytes]
 Told = ParamSpec("Told")
@@ -103,10 +105,10 @@ def destination_statuses(entries: Iterable[bytes], family: Family) -> tuple[Dest
 @_told_by_the_kernel
 def info(entry: bytes) -> IpvsInfo:
     fields = attributes(entry)
-    version = _u32(fields[Info.VERSION])
+    version = u32(fields[Info.VERSION])
     return IpvsInfo(
         (version >> 16 & 0xFF, version >> 8 & 0xFF, version & 0xFF),
-        _u32(fields[Info.CONN_TAB_SIZE]),
+        u32(fields[Info.CONN_TAB_SIZE]),
     )
 
 
@@ -115,9 +117,9 @@ def timeouts(entry: bytes) -> Timeouts:
     """0 for a protocol the kernel was built without."""
     fields = attributes(entry)
     return Timeouts(
-        _u32(fields.get(Attr.TIMEOUT_TCP, _ZERO)),
-        _u32(fields.get(Attr.TIMEOUT_TCP_FIN, _ZERO)),
-        _u32(fields.get(Attr.TIMEOUT_UDP, _ZERO)),
+        u32(fields.get(Attr.TIMEOUT_TCP, _ZERO)),
+        u32(fields.get(Attr.TIMEOUT_TCP_FIN, _ZERO)),
+        u32(fields.get(Attr.TIMEOUT_UDP, _ZERO)),
     )
 
 
@@ -127,21 +129,6 @@ def daemons(entries: Iterable[bytes]) -> tuple[SyncDaemon, ...]:
 
 
 _ZERO = U32.pack(0)
-
-
-def _u32(payload: bytes) -> int:
-    number: int = U32.unpack(payload)[0]
-    return number
-
-
-def _u16(payload: bytes) -> int:
-    number: int = U16.unpack(payload)[0]
-    return number
-
-
-def _be16(payload: bytes) -> int:
-    number: int = BE16.unpack(payload)[0]
-    return number
 
 
 def _address(family: int, payload: bytes) -> Address:
@@ -158,19 +145,19 @@ _PROTOCOLS = frozenset(Protocol)
 def _expressible(entries: Iterable[bytes]) -> Iterator[Fields]:
     for entry in entries:
         fields = attributes(attributes(entry)[Attr.SERVICE])
-        if Svc.FWMARK in fields or _u16(fields[Svc.PROTOCOL]) in _PROTOCOLS:
+        if Svc.FWMARK in fields or u16(fields[Svc.PROTOCOL]) in _PROTOCOLS:
             yield fields
 
 
 def _service(fields: Fields) -> Service:
-    family = Family(_u16(fields[Svc.AF]))
+    family = Family(u16(fields[Svc.AF]))
     flags = ServiceFlags(FLAGS.unpack(fields[Svc.FLAGS])[0] & ~_HASHED)
     persistent = ServiceFlags.PERSISTENT in flags
     return Service(
         _key(family, fields),
         read_text(fields[Svc.SCHED_NAME]),
         flags,
-        _u32(fields[Svc.TIMEOUT]) if persistent else 0,
+        u32(fields[Svc.TIMEOUT]) if persistent else 0,
         _prefix(family, fields[Svc.NETMASK]),
         read_text(fields.get(Svc.PE_NAME, b"")),
     )
@@ -181,19 +168,19 @@ _HASHED = 0x0002  # IP_VS_SVC_F_HASHED
 
 def _key(family: Family, fields: Fields) -> Key:
     if Svc.FWMARK in fields:
-        return FwmarkKey(family, _u32(fields[Svc.FWMARK]))
+        return FwmarkKey(family, u32(fields[Svc.FWMARK]))
     return ServiceKey(
-        Protocol(_u16(fields[Svc.PROTOCOL])),
+        Protocol(u16(fields[Svc.PROTOCOL])),
         _address(family, fields[Svc.ADDR]),
-        _be16(fields[Svc.PORT]),
+        be16(fields[Svc.PORT]),
     )
 
 
 def _prefix(family: Family, netmask: bytes) -> int:
     """-1 for an IPv4 mask with holes: no prefix length says it, none is equal to it."""
     if family is Family.IPV6:
-        return _u32(netmask)
-    mask: int = BE32.unpack(netmask)[0]
+        return u32(netmask)
+    mask = be32(netmask)
     prefix = mask.bit_count()
     return prefix if mask == 0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF else -1
 
@@ -248,18 +235,18 @@ def _values(entry: bytes, family: Family) -> _Values:
     fields = attributes(attributes(entry)[Attr.DEST])
     return _Values(
         fields[Dest.ADDR],
-        _u16(fields[Dest.PORT]),
-        _u32(fields[Dest.FWD_METHOD]),
-        _u32(fields[Dest.WEIGHT]),
-        U8.unpack(fields.get(Dest.TUN_TYPE, b"\0"))[0],
-        _u16(fields.get(Dest.TUN_PORT, b"\0\0")),
-        _u16(fields.get(Dest.TUN_FLAGS, b"\0\0")),
-        _u32(fields[Dest.U_THRESH]),
-        _u32(fields[Dest.L_THRESH]),
-        _u32(fields[Dest.ACTIVE_CONNS]),
-        _u32(fields[Dest.INACT_CONNS]),
-        _u32(fields[Dest.PERSIST_CONNS]),
-        _u16(fields[Dest.ADDR_FAMILY]) if Dest.ADDR_FAMILY in fields else family,
+        u16(fields[Dest.PORT]),
+        u32(fields[Dest.FWD_METHOD]),
+        u32(fields[Dest.WEIGHT]),
+        u8(fields.get(Dest.TUN_TYPE, b"\0")),
+        u16(fields.get(Dest.TUN_PORT, b"\0\0")),
+        u16(fields.get(Dest.TUN_FLAGS, b"\0\0")),
+        u32(fields[Dest.U_THRESH]),
+        u32(fields[Dest.L_THRESH]),
+        u32(fields[Dest.ACTIVE_CONNS]),
+        u32(fields[Dest.INACT_CONNS]),
+        u32(fields[Dest.PERSIST_CONNS]),
+        u16(fields[Dest.ADDR_FAMILY]) if Dest.ADDR_FAMILY in fields else family,
     )
 
 
@@ -314,13 +301,13 @@ def _stats(fields: Fields, wide: int, narrow: int) -> Stats:
 
 def _daemon(fields: Fields) -> SyncDaemon:
     return SyncDaemon(
-        SyncRole(_u32(fields[Daemon.STATE])),
+        SyncRole(u32(fields[Daemon.STATE])),
         read_text(fields[Daemon.MCAST_IFN]),
-        _u32(fields[Daemon.SYNC_ID]),
-        _u16(fields.get(Daemon.SYNC_MAXLEN, b"\0\0")),
+        u32(fields[Daemon.SYNC_ID]),
+        u16(fields.get(Daemon.SYNC_MAXLEN, b"\0\0")),
         _group(fields),
-        _u16(fields.get(Daemon.MCAST_PORT, b"\0\0")),
-        U8.unpack(fields.get(Daemon.MCAST_TTL, b"\0"))[0],
+        u16(fields.get(Daemon.MCAST_PORT, b"\0\0")),
+        u8(fields.get(Daemon.MCAST_TTL, b"\0")),
     )
 
 

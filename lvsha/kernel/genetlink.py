@@ -60,7 +60,7 @@ class Conversation:
         body += netlink.attribute(_CONTROL_FAMILY_NAME, netlink.text(name))
         answer = netlink.attributes(self.ask(_CONTROL_FAMILY, body, f"family {name}"))
         try:
-            number: int = netlink.U16.unpack(answer[_CONTROL_FAMILY_ID])[0]
+            number = netlink.u16(answer[_CONTROL_FAMILY_ID])
         except (KeyError, struct.error):
             raise netlink.malformed(f"family {name} without a number") from None
         return number

@@ -22,7 +22,7 @@ from lvsha.core.types import (
     Timeouts,
 )
 from lvsha.errors import HostError, KernelError
-from lvsha.kernel import entries, nla
+from lvsha.kernel import entries, nla, requests
 from lvsha.kernel.genetlink import Conversation
 
 
@@ -49,7 +49,7 @@ class KernelIpvs:
         self._conversation.close()
 
     def info(self) -> IpvsInfo:
-        return entries.info(self._ask(nla.get_info(), "ipvs info"))
+        return entries.info(self._ask(requests.get_info(), "ipvs info"))
 
     def apply(self, commands: Sequence[Command]) -> tuple[Refusal, ...]:
         """See `ports.Ipvs.apply`. A value that fits no field is refused with ERANGE."""
@@ -58,7 +58,7 @@ class KernelIpvs:
         refused: dict[int, Refusal] = {}
         for index, command in enumerate(commands):
             try:
-                bodies.append(nla.encode(command))
+                bodies.append(requests.encode(command))
                 sent.append(index)
             except KernelError as error:
                 refused[index] = Refusal(command, error.errno, error.text)
@@ -68,17 +68,17 @@ class KernelIpvs:
         return tuple(refused[index] for index in sorted(refused))
 
     def services(self) -> tuple[ServiceStatus, ...]:
-        return entries.service_statuses(self._dump(nla.get_services(), "ipvs services"))
+        return entries.service_statuses(self._dump(requests.get_services(), "ipvs services"))
 
     def service(self, key: Key) -> ServiceStatus:
-        answer = self._ask(nla.get_service(key), f"service {key}")
+        answer = self._ask(requests.get_service(key), f"service {key}")
         return entries.service_statuses([answer])[0]
 
     def destinations(self, key: Key) -> tuple[DestinationStatus, ...]:
         return entries.destination_statuses(self._destinations(key), key.family)
 
     def table(self) -> IpvsTable:
-        told = self._dump(nla.get_services(), "ipvs services")
+        told = self._dump(requests.get_services(), "ipvs services")
         table: dict[Key, ServiceEntry] = {}
         for service in entries.services(told):
             key = service.key
@@ -98,21 +98,21 @@ class KernelIpvs:
                 yield key, None
 
     def timeouts(self) -> Timeouts:
-        return entries.timeouts(self._ask(nla.get_timeouts(), "ipvs timeouts"))
+        return entries.timeouts(self._ask(requests.get_timeouts(), "ipvs timeouts"))
 
     def daemons(self) -> tuple[SyncDaemon, ...]:
-        return entries.daemons(self._dump(nla.get_daemons(), "ipvs daemons"))
+        return entries.daemons(self._dump(requests.get_daemons(), "ipvs daemons"))
 
     def _destinations(self, key: Key) -> list[bytes]:
         """KernelError(ESRCH) without the service: its dump is just as empty as one without
         destinations, so emptiness is asked about."""
         told = self._entries(key)
         if not told:
-            self._ask(nla.get_service(key), f"service {key}")
+            self._ask(requests.get_service(key), f"service {key}")
         return told
 
     def _entries(self, key: Key) -> list[bytes]:
-        return self._dump(nla.get_destinations(key), f"destinations of {key}")
+        return self._dump(requests.get_destinations(key), f"destinations of {key}")
 
     def _ask(self, body: bytes, what: str) -> bytes:
         return self._conversation.ask(self._family, body, what)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lvsha.errors import KernelError
@@ -22,7 +22,6 @@ HEADER_LENGTH = HEADER.size
 U8 = struct.Struct("=B")
 U16 = struct.Struct("=H")
 U32 = struct.Struct("=I")
-U64 = struct.Struct("=Q")
 BE16 = struct.Struct(">H")
 BE32 = struct.Struct(">I")
 
@@ -71,6 +70,23 @@ def text(value: str) -> bytes:
 def read_text(payload: bytes) -> str:
     """The string of an attribute, up to its NUL."""
     return payload.split(b"\0", 1)[0].decode(errors="replace")
+
+
+def _reader(field: struct.Struct) -> Callable[[bytes], int]:
+    """Reads a payload that is one number of exactly this size; struct.error otherwise."""
+
+    def read(payload: bytes) -> int:
+        number: int = field.unpack(payload)[0]
+        return number
+
+    return read
+
+
+u8 = _reader(U8)
+u16 = _reader(U16)
+u32 = _reader(U32)
+be16 = _reader(BE16)
+be32 = _reader(BE32)
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
