@@ -136,7 +136,8 @@ class Service:
     """A virtual service as the kernel holds it.
 
     `timeout` is the persistence time in seconds (meaningful with PERSISTENT), `netmask` the
-    prefix length clients are grouped by (32 or 128: each for itself).
+    prefix length clients are grouped by (32 or 128: each for itself). An IPv4 mask with holes,
+    which no length says, stands as minus its number.
     """
 
     key: Key

@@ -46,7 +46,7 @@ from lvsha.core.types import (
     Tunnel,
 )
 from lvsha.errors import KernelError
-from lvsha.kernel.netlink import BE16, GENERIC, U8, U16, U32, attribute, header, text
+from lvsha.kernel.netlink import BE16, BE32, GENERIC, U8, U16, U32, attribute, header, text
 from lvsha.kernel.nla import VERSION, Attr, Cmd, Daemon, Dest, Svc
 
 FLAGS = struct.Struct("=II")  # ip_vs_flags: flags, mask of those that count
@@ -177,7 +177,9 @@ def _service(service: Service) -> bytes:
 def _netmask(family: Family, prefix: int) -> bytes:
     if family is Family.IPV6:
         return U32.pack(prefix)
-    if not 0 <= prefix <= 32:
+    if prefix < 0:
+        return BE32.pack(-prefix)
+    if prefix > 32:
         raise ValueError(f"netmask /{prefix} of an IPv4 service")
     return (0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF).to_bytes(4, "big")
 
