@@ -75,3 +75,7 @@ class KernelError(LvshaError):
 
 class ProbeError(LvshaError):
     """A health check's target did not answer as it should."""
+
+
+class InconclusiveError(LvshaError):
+    """A health check could say nothing about its target: the fault is on this machine."""

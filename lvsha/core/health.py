@@ -1,0 +1,82 @@
+"""What is believed of a target, and how one more probe result changes it.
+
+Laws of this file: the first conclusive result decides; from then on a change of mind takes
+`rise` or `fall` results in a row; a result that says nothing about the target changes nothing.
+What was measured and what the operator wants (`Admin`) are two separate things.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from lvsha.core.plan import Check
+
+
+class Outcome(Enum):
+    """What one probe found. INCONCLUSIVE: the fault is on our side, the target may be fine."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One probe's finding. `elapsed` in seconds, `at` in seconds since the epoch."""
+
+    outcome: Outcome
+    message: str
+    elapsed: float
+    at: float
+
+
+class Measured(Enum):
+    """What the probes say of a target."""
+
+    UNKNOWN = "UNKNOWN"
+    UP = "UP"
+    DOWN = "DOWN"
+
+
+class Admin(Enum):
+    """What the operator wants of a server, whatever the probes say."""
+
+    ENABLED = "ENABLED"
+    DRAIN = "DRAIN"
+    DISABLED = "DISABLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is believed of a target.
+
+    `streak` counts the latest results in a row that contradict `measured`; `since` is when
+    `measured` last changed, in seconds since the epoch; `message` is the latest finding.
+    """
+
+    measured: Measured = Measured.UNKNOWN
+    streak: int = 0
+    since: float = 0.0
+    message: str = "not checked yet"
+
+
+def judge(check: Check, health: Health, result: ProbeResult) -> Health:
+    """The health after one more result."""
+    if result.outcome is Outcome.INCONCLUSIVE:
+        return _without_verdict(health, result)
+    found = Measured.UP if result.outcome is Outcome.PASS else Measured.DOWN
+    if found is health.measured:
+        return Health(found, 0, health.since, result.message)
+    streak = health.streak + 1
+    wanted = check.rise if found is Measured.UP else check.fall
+    if health.measured is Measured.UNKNOWN or streak >= wanted:
+        return Health(found, 0, result.at, result.message)
+    return Health(health.measured, streak, health.since, result.message)
+
+
+def _without_verdict(health: Health, result: ProbeResult) -> Health:
+    """Nothing changes; but while nothing is known, the message says why."""
+    if health.measured is Measured.UNKNOWN:
+        return Health(health.measured, health.streak, health.since, result.message)
+    return health

@@ -1,0 +1,257 @@
+"""When each check runs, and what its results make of its target's health.
+
+Laws of this file: one probe of a check at a time; starts are spread over the interval, never all
+in one tick; the schedule is absolute (the next start is the last planned one plus the interval),
+so lateness does not add up; a failure seen while our own loop stood still is not believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Protocol, TypeAlias
+
+from lvsha.core.health import Health, Measured, Outcome, ProbeResult, judge
+from lvsha.core.plan import Check
+from lvsha.director.witness import STALL, LagWitness
+
+FIRST_ROUND_RATE = 4000
+"""Starts a second of checks that have no verdict yet: 10,000 are decided in 2.5 s."""
+
+GOLDEN = 0.6180339887498949
+"""Multiples of it, modulo 1, stay evenly spread however many there are."""
+
+BURST = 32
+"""Starts in one wake-up at most: after a stall the results come first."""
+
+TOGETHER = 0.002
+"""Seconds: starts that are due this soon share one wake-up of the loop."""
+
+
+class Flight(Protocol):
+    """A probe under way."""
+
+    def cancel(self) -> None: ...
+
+
+Done: TypeAlias = Callable[[ProbeResult], None]
+Start: TypeAlias = Callable[[Done], Flight]
+OnChange: TypeAlias = Callable[[Check, Health, Health, ProbeResult], None]
+
+
+class Prober(Protocol):
+    """Where probes come from: `lvsha.probes.Prober`, or a script in a test."""
+
+    def prepare(self, check: Check) -> Start: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Counters:
+    """Results by outcome. `stalled` counts the inconclusive ones our own lateness caused.
+
+    `lateness` is by how many seconds the latest starts were late.
+    """
+
+    passed: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    stalled: int = 0
+    lateness: deque[float] = field(default_factory=lambda: deque(maxlen=4096), repr=False)
+
+    def lateness_quantile(self, quantile: float) -> float:
+        """Seconds; 0 while nothing has run."""
+        ordered = sorted(self.lateness)
+        return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))] if ordered else 0.0
+
+    def count(self, outcome: Outcome) -> None:
+        match outcome:
+            case Outcome.PASS:
+                self.passed += 1
+            case Outcome.FAIL:
+                self.failed += 1
+            case Outcome.INCONCLUSIVE:
+                self.inconclusive += 1
+
+
+@dataclass(slots=True, eq=False)
+class _Watch:
+    """A check, its health and its place in the schedule.
+
+    `pause` is the time from this start to the next: the interval, except once, when the check
+    moves from the first round to its own place. `excuses` are the failures still to be blamed
+    on our own lateness; a pass refills them.
+    """
+
+    check: Check
+    start: Start
+    health: Health
+    planned: float
+    pause: float
+    excuses: int
+    begun: float = 0.0
+    running: bool = False
+    removed: bool = False
+    flight: Flight | None = None
+
+
+class Checkers:
+    """All checks of a director. Call on the event loop it was made on.
+
+    `limit` is how many probes may be under way at once; `on_change` is told of transitions only.
+    `clock` counts seconds as the loop's own does.
+    """
+
+    def __init__(
+        self,
+        prober: Prober,
+        on_change: OnChange,
+        limit: int = 1000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.counters = Counters()
+        self.witness = LagWitness(clock)
+        self._loop = asyncio.get_running_loop()
+        self._prober = prober
+        self._on_change = on_change
+        self._limit = limit
+        self._clock = clock
+        self._watches: dict[Check, _Watch] = {}
+        self._queue: list[tuple[float, int, _Watch]] = []
+        self._number = 0
+        self._under_way = 0
+        self._undecided = 0
+        self._timer: asyncio.Handle | None = None
+        self._wake_at = float("inf")
+
+    @property
+    def decided(self) -> bool:
+        """Every check has had a conclusive result."""
+        return self._undecided == 0
+
+    @property
+    def under_way(self) -> int:
+        return self._under_way
+
+    def health(self, check: Check) -> Health:
+        """What is believed of a check's target. KeyError for a check that is not run."""
+        return self._watches[check].health
+
+    def update(self, checks: Collection[Check]) -> None:
+        """Run these checks from now on. Equal ones go on undisturbed, with their health.
+
+        A check of which only the pace changed starts anew with the health it had.
+        """
+        wanted = dict.fromkeys(checks)
+        known = {}
+        for check in [check for check in self._watches if check not in wanted]:
+            known[check.probe, check.address, check.port] = self._remove(check)
+        added = [check for check in wanted if check not in self._watches]
+        for place, check in enumerate(added):
+            health = known.get((check.probe, check.address, check.port))
+            self._add(check, place / len(added), place / FIRST_ROUND_RATE, health)
+        self._arm()
+
+    async def close(self) -> None:
+        """End everything, without results."""
+        self.witness.close()
+        for check in list(self._watches):
+            self._remove(check)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._prober.close()
+
+    def _add(self, check: Check, share: float, delay: float, health: Health | None) -> None:
+        if health is None:
+            health = Health(since=time.time())
+        now = self._clock()
+        self._number += 1
+        planned = now + min(delay, check.interval * share)
+        place = check.interval * (self._number * GOLDEN % 1)
+        pause = check.interval - (planned - place) % check.interval
+        watch = _Watch(check, self._prober.prepare(check), health, planned, pause, check.fall)
+        self._watches[check] = watch
+        self._undecided += health.measured is Measured.UNKNOWN
+        heappush(self._queue, (planned, self._number, watch))
+
+    def _remove(self, check: Check) -> Health:
+        watch = self._watches.pop(check)
+        watch.removed = True
+        self._undecided -= watch.health.measured is Measured.UNKNOWN
+        if watch.running and watch.flight is not None:
+            self._under_way -= 1
+            watch.flight.cancel()
+        return watch.health
+
+    def _arm(self) -> None:
+        """One timer for all: at the earliest planned start."""
+        if not self._queue or self._queue[0][0] >= self._wake_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake_at = self._queue[0][0]
+        delay = max(TOGETHER, self._wake_at - self._clock())
+        self._timer = self._loop.call_later(delay, self._start_due)
+
+    def _start_due(self) -> None:
+        self._wake_at = float("inf")
+        queue = self._queue
+        started = 0
+        while queue and started < BURST and self._under_way < self._limit:
+            now = self._clock()
+            if queue[0][0] > now:
+                break
+            watch = heappop(queue)[2]
+            if not watch.removed:
+                self._start(watch, now)
+                started += 1
+        if self._under_way < self._limit:
+            self._arm()
+
+    def _start(self, watch: _Watch, now: float) -> None:
+        self.counters.lateness.append(now - watch.planned)
+        watch.begun = now
+        watch.running = True
+        self._under_way += 1
+        watch.flight = watch.start(lambda result: self._finish(watch, result))
+
+    def _finish(self, watch: _Watch, result: ProbeResult) -> None:
+        watch.running = False
+        self._under_way -= 1
+        result = self._believed(watch, result)
+        self.counters.count(result.outcome)
+        old = watch.health
+        watch.health = judge(watch.check, old, result)
+        self._plan_next(watch)
+        if watch.health.measured is not old.measured:
+            self._undecided -= old.measured is Measured.UNKNOWN
+            self._on_change(watch.check, old, watch.health, result)
+
+    def _believed(self, watch: _Watch, result: ProbeResult) -> ProbeResult:
+        """A failure is ours when our loop stood still meanwhile; but not for ever."""
+        if result.outcome is Outcome.PASS:
+            watch.excuses = watch.check.fall
+        elif result.outcome is Outcome.FAIL and watch.excuses:
+            stall = self.witness.worst_since(watch.begun)
+            if stall > max(STALL, watch.check.timeout / 10):
+                watch.excuses -= 1
+                self.counters.stalled += 1
+                message = f"{result.message}; this director stood still for {stall * 1000:.0f} ms"
+                return ProbeResult(Outcome.INCONCLUSIVE, message, result.elapsed, result.at)
+        return result
+
+    def _plan_next(self, watch: _Watch) -> None:
+        interval = watch.check.interval
+        planned = watch.planned + watch.pause
+        behind = self._clock() - planned
+        if behind > interval:
+            planned += behind // interval * interval
+        watch.planned, watch.pause = planned, interval
+        self._number += 1
+        heappush(self._queue, (planned, self._number, watch))
+        self._arm()

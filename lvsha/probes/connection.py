@@ -1,0 +1,121 @@
+"""A TCP connection of a probe, and the words for everything that can go wrong with it.
+
+An error that the kernel gives at once (no descriptor, no port, no route, a local firewall) is
+this machine's and says nothing about the target. The same error after the first packet has left
+came back from the network, and the target is not reachable: ARP or neighbour discovery found
+nobody, or a router said so.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import struct
+from typing import NoReturn, TypeAlias
+
+from lvsha.core.types import Address
+from lvsha.errors import InconclusiveError, ProbeError
+from lvsha.probes.engine import ready
+
+Target: TypeAlias = tuple[int, tuple[str, int]]
+"""Address family and socket address."""
+
+RECEIVE_SIZE = 16 * 1024
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER with time 0: close sends RST and leaves no TIME_WAIT behind, here or there."""
+
+_NETWORK_ERRORS = frozenset(
+    {errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE, errno.ECONNABORTED}
+)
+_LOCAL_ERRORS = frozenset({errno.ENOBUFS, errno.ENOMEM})
+_FAILED = select.EPOLLERR | select.EPOLLHUP
+
+
+def target(address: Address, port: int) -> Target:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return family, (str(address), port)
+
+
+class Connection:
+    """Connected by `connect`; every other error than the deadline is raised here.
+
+    Raises ProbeError when the target or the network failed, InconclusiveError when this
+    machine did.
+    """
+
+    __slots__ = ("_fd", "_socket")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._fd = sock.fileno()
+
+    async def send(self, data: bytes) -> None:
+        """Send it all."""
+        while data:
+            try:
+                data = data[self._socket.send(data) :]
+            except BlockingIOError:
+                await ready(self._fd, select.EPOLLOUT, "sending the request")
+            except OSError as error:
+                _fail(error.errno, "sending the request")
+
+    async def receive(self, doing: str) -> bytes:
+        """Some bytes; none when the target has closed."""
+        while True:
+            await ready(self._fd, select.EPOLLIN, doing)
+            try:
+                return self._socket.recv(RECEIVE_SIZE)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                _fail(error.errno, doing)
+
+    def close(self) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self._socket.close()
+
+
+async def connect(where: Target) -> Connection:
+    """A connection to the target."""
+    family, address = where
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise InconclusiveError(f"this machine: {_words(error.errno)}") from None
+    connection = Connection(sock)
+    try:
+        await _connected(sock, sock.connect_ex(address))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def _connected(sock: socket.socket, code: int) -> None:
+    if code == errno.EINPROGRESS:
+        events = await ready(sock.fileno(), select.EPOLLOUT, "connecting")
+        if events & _FAILED and (code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            _fail(code, "connecting")
+    elif code in _NETWORK_ERRORS:
+        _fail(code, "connecting")
+    elif code:
+        raise InconclusiveError(f"this machine: {_words(code)}")
+
+
+def _fail(code: int | None, doing: str) -> NoReturn:
+    if code in _LOCAL_ERRORS:
+        raise InconclusiveError(f"this machine: {_words(code)}")
+    if code == errno.ECONNREFUSED:
+        raise ProbeError("connection refused")
+    raise ProbeError(f"{_words(code)} while {doing}")
+
+
+def _words(code: int | None) -> str:
+    if code == errno.EHOSTUNREACH:
+        return "host unreachable"
+    if code == errno.ECONNRESET:
+        return "connection reset"
+    text = os.strerror(code or 0)
+    return text[:1].lower() + text[1:]
