@@ -44,6 +44,7 @@ class Reconciler:
         self._services: dict[Key, VirtualService] = {}
         self._known: dict[Key, ServiceEntry] = {}
         self._adopted = False
+        self._resync_interval = 5.0
         self._dirty: dict[Place, tuple[VirtualService, RealServer]] = {}
         self._kicked = asyncio.Event()
         self._foreign: frozenset[Key] = frozenset()
@@ -72,6 +73,7 @@ class Reconciler:
         """Make the table what this plan says, from what we know of it."""
         started = time.monotonic()
         self.adopt()
+        self._resync_interval = plan.resync_interval
         self._services = {service.key: service for service in plan.services}
         self._ownership.set(self._ownership.keys | self._services.keys())
         self._dirty.clear()
@@ -84,17 +86,17 @@ class Reconciler:
         self._dirty[service.key, server.key] = (service, server)
         self._kicked.set()
 
-    async def run(self, resync_interval: float) -> None:
-        """Act on kicks at once, read the whole table every `resync_interval` seconds."""
+    async def run(self) -> None:
+        """Act on kicks at once, read the whole table every resync interval."""
         loop = asyncio.get_running_loop()
-        due = loop.time() + resync_interval
+        due = loop.time() + self._resync_interval
         while True:
             try:
                 async with asyncio.timeout_at(due):
                     await self._kicked.wait()
             except TimeoutError:
                 await self.resync()
-                due = loop.time() + resync_interval
+                due = loop.time() + self._resync_interval
             self.settle()
 
     def settle(self) -> None:

@@ -44,7 +44,7 @@ class Child:
     async def run(self) -> None:
         """Keep the child alive until `stop`."""
         failures = 0
-        while not self._stopping:
+        while True:
             started = time.monotonic()
             code = await self._live()
             if self._stopping:
