@@ -1,4 +1,4 @@
-"""IPVS entries as the kernel tells them: attributes of generic netlink answers → our values.
+"""IPVS services and destinations as the kernel tells them: attributes → our values.
 
 The HASHED flag is the kernel's own mark and masked off; the persistence timeout is told only
 with PERSISTENT. A table is read every few seconds, so destinations have a fast way: kernels
@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
 from lvsha.core.types import (
     Address,
@@ -25,7 +24,6 @@ from lvsha.core.types import (
     Family,
     Forwarding,
     FwmarkKey,
-    IpvsInfo,
     Key,
     Protocol,
     Service,
@@ -33,55 +31,34 @@ from lvsha.core.types import (
     ServiceKey,
     ServiceStatus,
     Stats,
-    SyncDaemon,
-    SyncRole,
-    Timeouts,
     Tunnel,
     TunnelFlags,
     TunnelType,
 )
 from lvsha.kernel.netlink import (
     U32,
+    Fields,
     attributes,
     be16,
     be32,
     header,
-    malformed,
     read_text,
+    reading,
     u8,
     u16,
     u32,
 )
-from lvsha.kernel.nla import Attr, Daemon, Dest, Info, Svc
+from lvsha.kernel.nla import Attr, Dest, Svc
 from lvsha.kernel.requests import FLAGS
 
-Fields = dict[int, bytes]
-Told = ParamSpec("Told")
-Value = TypeVar("Value")
 
-
-def _told_by_the_kernel(read: Callable[Told, Value]) -> Callable[Told, Value]:
-    """Whatever is wrong with the bytes is one KernelError."""
-
-    @wraps(read)
-    def guarded(*args: Told.args, **kwargs: Told.kwargs) -> Value:
-        try:
-            return read(*args, **kwargs)
-        except KeyError as error:
-            raise malformed(f"{read.__name__} without attribute {error}") from error
-        except (struct.error, ValueError) as error:
-            raise malformed(f"{read.__name__}: {error}") from error
-
-    return guarded
-
-
-@_told_by_the_kernel
+@reading
 def services(entries: Iterable[bytes]) -> tuple[Service, ...]:
     """Services of a dump, in its order, without those of a protocol lvsha has no word for."""
     return tuple(_service(fields) for fields in _expressible(entries))
 
 
-@_told_by_the_kernel
+@reading
 def service_statuses(entries: Iterable[bytes]) -> tuple[ServiceStatus, ...]:
     """The same with their counters."""
     return tuple(
@@ -90,45 +67,16 @@ def service_statuses(entries: Iterable[bytes]) -> tuple[ServiceStatus, ...]:
     )
 
 
-@_told_by_the_kernel
+@reading
 def destinations(entries: Iterable[bytes], family: Family) -> tuple[Destination, ...]:
     """Destinations of a dump, in its order; `family` of the service is theirs if none is told."""
     return tuple(_destination(_fast_values(entry) or _values(entry, family)) for entry in entries)
 
 
-@_told_by_the_kernel
+@reading
 def destination_statuses(entries: Iterable[bytes], family: Family) -> tuple[DestinationStatus, ...]:
     """The same with their connection counts and counters."""
     return tuple(_destination_status(entry, family) for entry in entries)
-
-
-@_told_by_the_kernel
-def info(entry: bytes) -> IpvsInfo:
-    fields = attributes(entry)
-    version = u32(fields[Info.VERSION])
-    return IpvsInfo(
-        (version >> 16 & 0xFF, version >> 8 & 0xFF, version & 0xFF),
-        u32(fields[Info.CONN_TAB_SIZE]),
-    )
-
-
-@_told_by_the_kernel
-def timeouts(entry: bytes) -> Timeouts:
-    """0 for a protocol the kernel was built without."""
-    fields = attributes(entry)
-    return Timeouts(
-        u32(fields.get(Attr.TIMEOUT_TCP, _ZERO)),
-        u32(fields.get(Attr.TIMEOUT_TCP_FIN, _ZERO)),
-        u32(fields.get(Attr.TIMEOUT_UDP, _ZERO)),
-    )
-
-
-@_told_by_the_kernel
-def daemons(entries: Iterable[bytes]) -> tuple[SyncDaemon, ...]:
-    return tuple(_daemon(attributes(attributes(entry)[Attr.DAEMON])) for entry in entries)
-
-
-_ZERO = U32.pack(0)
 
 
 def _address(family: int, payload: bytes) -> Address:
@@ -177,12 +125,12 @@ def _key(family: Family, fields: Fields) -> Key:
 
 
 def _prefix(family: Family, netmask: bytes) -> int:
-    """-1 for an IPv4 mask with holes: no prefix length says it, none is equal to it."""
+    """Of an IPv4 mask with holes minus its number: no prefix length says it."""
     if family is Family.IPV6:
         return u32(netmask)
     mask = be32(netmask)
     prefix = mask.bit_count()
-    return prefix if mask == 0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF else -1
+    return prefix if mask == 0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF else -mask
 
 
 class _Values(NamedTuple):
@@ -297,23 +245,3 @@ def _stats(fields: Fields, wide: int, narrow: int) -> Stats:
     """64-bit counters (since Linux 4.1), or the older ones: 32 bits but for the bytes."""
     counters = attributes(fields[wide] if wide in fields else fields.get(narrow, b""))
     return Stats(*(int.from_bytes(counters.get(kind, b""), sys.byteorder) for kind in _COUNTERS))
-
-
-def _daemon(fields: Fields) -> SyncDaemon:
-    return SyncDaemon(
-        SyncRole(u32(fields[Daemon.STATE])),
-        read_text(fields[Daemon.MCAST_IFN]),
-        u32(fields[Daemon.SYNC_ID]),
-        u16(fields.get(Daemon.SYNC_MAXLEN, b"\0\0")),
-        _group(fields),
-        u16(fields.get(Daemon.MCAST_PORT, b"\0\0")),
-        u8(fields.get(Daemon.MCAST_TTL, b"\0")),
-    )
-
-
-def _group(fields: Fields) -> Address | None:
-    if Daemon.MCAST_GROUP6 in fields:
-        return IPv6Address(fields[Daemon.MCAST_GROUP6])
-    if Daemon.MCAST_GROUP in fields:
-        return IPv4Address(fields[Daemon.MCAST_GROUP])
-    return None
