@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from lvsha.core.mastership import (
+    NOBODY,
     OWNER,
     STOPPING,
     Action,
@@ -102,16 +103,17 @@ def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: fl
     ad = event.advertisement
     if ad.priority == STOPPING:
         soon = now + skew_time(vr, router.priority, router.interval)
-        return replace(router, deadline=soon, master=None, stopped=event.source)
+        return replace(router, deadline=soon, master=None, omen=f"{event.source} stopped")
     if vr.preempt and ad.priority < router.priority:
-        return replace(router, master=event.source)
+        omen = f"{event.source} has lower priority {ad.priority}"
+        return replace(router, master=event.source, omen=omen)
     wait = master_down_interval(vr, router.priority, ad.interval)
     return replace(
         router,
         interval=ad.interval,
         deadline=now + wait,
         master=event.source,
-        stopped=None,
+        omen=f"{event.source} is silent",
         grace=False,
     )
 
@@ -159,15 +161,7 @@ def _timeout(vr: VirtualRouter, router: Router, now: float) -> Step:
     if late > router.interval and not router.grace:
         forgiven = replace(router, deadline=now + router.interval, grace=True)
         return forgiven, (Forgiven(late),)
-    return _enter_master(vr, router, _why_now(router), now)
-
-
-def _why_now(router: Router) -> str:
-    if router.stopped is not None:
-        return f"{router.stopped} stopped"
-    if router.master is not None:
-        return f"{router.master} is silent or of lower priority"
-    return "no master heard"
+    return _enter_master(vr, router, router.omen, now)
 
 
 def _faults(vr: VirtualRouter, router: Router, reasons: frozenset[str], now: float) -> Step:
@@ -225,7 +219,6 @@ def _enter_master(vr: VirtualRouter, router: Router, reason: str, now: float) ->
         _assert_mastership(vr, router, now),
         state=State.MASTER,
         since=now,
-        stopped=None,
         grace=False,
     )
     return entered, (
@@ -246,7 +239,7 @@ def _enter_backup(
         state=State.BACKUP,
         interval=interval,
         deadline=now + wait,
-        stopped=None,
+        omen=NOBODY if router.master is None else f"{router.master} is silent",
         since=now,
         grace=False,
     )
@@ -258,7 +251,7 @@ def _leave(router: Router, state: State, reason: str, now: float) -> Step:
     """To INIT or FAULT."""
     if router.state is state:
         return router, ()
-    left = replace(router, state=state, deadline=None, master=None, stopped=None, since=now)
+    left = replace(router, state=state, deadline=None, master=None, since=now)
     farewell = (Advertise(STOPPING), Own(())) if router.state is State.MASTER else ()
     return left, (*farewell, Changed(router.state, state, reason))
 

@@ -16,6 +16,8 @@ from lvsha.core.types import Address, InterfaceAddress
 
 OWNER = 255
 """Priority of the router that owns the addresses as its own (RFC 9568 §5.2.4)."""
+NOBODY = "no master heard"
+
 STOPPING = 0
 """Priority by which a master says it stops (RFC 9568 §5.2.4)."""
 
@@ -33,7 +35,7 @@ class Router:
 
     `priority` is the effective one. `interval` is Master_Adver_Interval: what the master
     advertises, ours until one is heard. `master` is who advertised last, ourselves in MASTER;
-    `stopped` is the master that advertised priority 0 last, until another is heard.
+    `omen` is what it would mean if the deadline passed now.
     `since` is when the state began; `grace`: one late wake-up was forgiven since the last advert.
     """
 
@@ -42,7 +44,7 @@ class Router:
     state: State = State.INIT
     deadline: float | None = None
     master: Address | None = None
-    stopped: Address | None = None
+    omen: str = NOBODY
     since: float = 0.0
     faults: frozenset[str] = frozenset()
     grace: bool = False

@@ -5,13 +5,15 @@ Every method that writes raises `KernelError` (or returns refusals) when the ker
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from lvsha.core.commands import Command, Refusal
 from lvsha.core.types import (
+    Address,
     DestinationStatus,
+    Family,
     InterfaceAddress,
     IpvsInfo,
     IpvsTable,
@@ -134,6 +136,46 @@ class Addresses(Protocol):
 
 
 SysctlName: TypeAlias = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A VRRP message as it arrived: without IP header, `ttl` is the hop limit in IPv6."""
+
+    data: bytes
+    source: Address
+    destination: Address
+    ttl: int
+
+
+class VrrpSocket(Protocol):
+    """VRRP on one interface in one family, a member of the VRRP multicast group. Never waits."""
+
+    def receive(self) -> Packet | None:
+        """The next packet that has arrived, or None. KernelError when the interface is gone."""
+        ...
+
+    def send(self, message: bytes, source: Address, destination: Address) -> None:
+        """KernelError when the kernel does not take it now."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Wire(Protocol):
+    """The segments this machine is on, below IP and beside it."""
+
+    def open(self, link: Link, family: Family, readable: Callable[[], None]) -> VrrpSocket:
+        """`readable` is called in the running loop when packets wait. KernelError."""
+        ...
+
+    def usable(self, link: Link, source: Address) -> bool:
+        """False while `source` is no address here, or under duplicate address detection."""
+        ...
+
+    def announce(self, link: Link, address: Address) -> None:
+        """Send one gratuitous ARP or unsolicited neighbour advertisement. KernelError."""
+        ...
 
 
 class Sysctls(Protocol):

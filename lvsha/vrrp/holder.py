@@ -1,0 +1,173 @@
+"""The effect queue of one virtual router: its addresses on the interface, and their announcement.
+
+Serial and by level: the last order counts, and is worked towards until it is so. An advertisement
+never waits here; a slow kernel delays an ARP at worst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+
+from lvsha.core.frames import Burst, bursts
+from lvsha.core.types import InterfaceAddress
+from lvsha.errors import KernelError
+from lvsha.kernel.ports import Addresses, Link, Wire
+from lvsha.runtime.logs import log
+from lvsha.vrrp.observations import OncePerMinute
+
+RETRY = 1.0
+"""Seconds until what the kernel refused is tried again."""
+
+SPACING = 1.0
+"""Seconds between first bursts while a second master keeps showing up."""
+
+FRAMES_AT_ONCE = 16
+"""Announcements sent before the loop may look after its timers again."""
+
+_NOT_THERE = (errno.EADDRNOTAVAIL, errno.ENODEV)
+
+
+class Holder:
+    """Holds the addresses it is told to, announces them as long as it does.
+
+    `link` is where: the owner keeps it current.
+    """
+
+    def __init__(self, router: str, interface: str, addresses: Addresses, wire: Wire) -> None:
+        self.link: Link | None = None
+        self._router = router
+        self._interface = interface
+        self._addresses = addresses
+        self._wire = wire
+        self._wanted: tuple[InterfaceAddress, ...] = ()
+        self._held: set[InterfaceAddress] = set()
+        self._leaving: Counter[InterfaceAddress] = Counter()
+        self._kick = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._bursts: Iterator[Burst] = iter(())
+        self._next: Burst | None = None
+        self._announced_since = 0.0
+        self._last_first_burst = -math.inf
+        self._said = OncePerMinute()
+
+    def own(self, addresses: tuple[InterfaceAddress, ...]) -> None:
+        """From now on exactly these."""
+        self._wanted = addresses
+        if not addresses:
+            self._next = None
+            self._last_first_burst = -math.inf
+        self._settled.clear()
+        self._kick.set()
+
+    def announce(self) -> None:
+        """Begin the bursts anew; at most once in SPACING while the addresses stay ours."""
+        self._bursts = bursts()
+        self._next = next(self._bursts)
+        now = asyncio.get_running_loop().time()
+        self._announced_since = max(now, self._last_first_burst + SPACING)
+        self._kick.set()
+
+    def found(self, addresses: tuple[InterfaceAddress, ...]) -> None:
+        """These are on the interface although nobody here put them there."""
+        self._held.update(addresses)
+        self._settled.clear()
+        self._kick.set()
+
+    def vanished(self, address: InterfaceAddress) -> None:
+        """The kernel says `address` left the interface. If it was not us, it is put back."""
+        if self._leaving[address] > 0:
+            self._leaving[address] -= 1
+        elif address in self._held:
+            self._held.discard(address)
+            if address in self._wanted:
+                log.warning("vrrp.drift", router=self._router, removed=str(address))
+                self.announce()
+
+    def recount(self, present: tuple[InterfaceAddress, ...]) -> None:
+        """Events were lost: this is what is on the interface now."""
+        self._leaving.clear()
+        for address in self._held - set(present):
+            self.vanished(address)
+
+    async def settled(self) -> None:
+        """Return once what is held is what is wanted."""
+        await self._settled.wait()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._kick.clear()
+            await self._settle()
+            done = self._held == set(self._wanted)
+            if done and not self._kick.is_set():
+                self._settled.set()
+            await self._announce_when_due()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._wake_at(done)):
+                    await self._kick.wait()
+
+    def _wake_at(self, done: bool) -> float | None:
+        due = self._due()
+        retry = None if done else asyncio.get_running_loop().time() + RETRY
+        return min((at for at in (due, retry) if at is not None), default=None)
+
+    async def _settle(self) -> None:
+        for address in tuple(self._held):
+            if address not in self._wanted:
+                await self._remove(address)
+        for address in self._wanted:
+            if address not in self._held and address in self._wanted:
+                await self._add(address)
+
+    async def _add(self, address: InterfaceAddress) -> None:
+        try:
+            await self._addresses.add(self._interface, address)
+        except KernelError as error:
+            if error.errno != errno.EEXIST:
+                self._complain("add", address, error)
+                return
+        self._held.add(address)
+
+    async def _remove(self, address: InterfaceAddress) -> None:
+        self._leaving[address] += 1
+        try:
+            await self._addresses.remove(self._interface, address)
+        except KernelError as error:
+            self._leaving[address] -= 1
+            if error.errno not in _NOT_THERE:
+                self._complain("remove", address, error)
+                return
+        self._held.discard(address)
+
+    def _due(self) -> float | None:
+        return None if self._next is None else self._announced_since + self._next.after
+
+    async def _announce_when_due(self) -> None:
+        due, loop = self._due(), asyncio.get_running_loop()
+        if due is None or self._next is None or loop.time() < due:
+            return
+        if self._next.after == 0:
+            self._last_first_burst = loop.time()
+        burst, self._next = self._next, next(self._bursts)
+        for count, address in enumerate(sorted(self._held) * burst.copies):
+            if address in self._wanted and self.link is not None:
+                self._announce_one(self.link, address)
+            if count % FRAMES_AT_ONCE == FRAMES_AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    def _announce_one(self, link: Link, address: InterfaceAddress) -> None:
+        try:
+            self._wire.announce(link, address.ip)
+        except KernelError as error:
+            self._complain("announce", address, error)
+
+    def _complain(self, verb: str, address: InterfaceAddress, error: KernelError) -> None:
+        if self._said.allows((verb, error.errno), asyncio.get_running_loop().time()):
+            log.error(
+                "kernel.error", router=self._router, what=f"{verb} {address}", error=str(error)
+            )

@@ -1,0 +1,229 @@
+"""The VRRP process: carries out a plan's virtual routers until told to stop.
+
+A child of the supervisor. It starts small, shares its loop with nothing slow, and leaves in
+order whatever ends it: priority 0 first, then the addresses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import suppress
+from typing import TypeAlias
+
+from lvsha.core.mastership import Start, Stop
+from lvsha.core.messages import Configure, Configured, VrrpStatus
+from lvsha.core.messages import Stop as StopProcess
+from lvsha.core.plan import VirtualRouter, VrrpPlan
+from lvsha.core.types import Family
+from lvsha.kernel.addresses import KernelAddresses
+from lvsha.kernel.ports import Addresses, AddressEvent, Event, EventsLost, LinkEvent, Wire
+from lvsha.kernel.wire import RawWire
+from lvsha.runtime import logs
+from lvsha.runtime.channel import Channel
+from lvsha.runtime.logs import log
+from lvsha.runtime.tasks import run_until_first_ends, spawn
+from lvsha.vrrp.holder import Holder
+from lvsha.vrrp.observations import Lateness
+from lvsha.vrrp.router import RunningRouter
+from lvsha.vrrp.segment import Segment, leftovers
+
+STATUS_INTERVAL = 2.0
+STATUS_SPACING = 0.05
+"""Least seconds between two statuses, however much changes."""
+
+RECHECK_INTERVAL = 1.0
+"""Seconds between looks at an interface that has a fault: no fault outlives its cause for long."""
+
+EFFECTS_TIMEOUT = 4.0
+"""Seconds the addresses may take to come off before the process goes on without waiting."""
+
+Key: TypeAlias = tuple[str, Family, int]
+
+
+def main(channel_fd: int, cluster: str, node: str) -> None:
+    """Run as the supervisor's child, with the inherited end of its socket pair."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is the supervisor's to handle
+    writer = logs.start({"cluster": cluster, "node": node})
+    try:
+        asyncio.run(_serve(socket.socket(fileno=channel_fd)))
+    finally:
+        writer.stop()
+
+
+async def _serve(end: socket.socket) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    wire, addresses = RawWire(), await KernelAddresses.open()
+    channel = await Channel.open(end)
+    try:
+        await VrrpProcess(addresses, wire, channel).run(stop)
+    finally:
+        await channel.drain()
+        channel.close()
+        await addresses.close()
+        wire.close()
+
+
+class VrrpProcess:
+    """All virtual routers of this node."""
+
+    def __init__(self, addresses: Addresses, wire: Wire, channel: Channel) -> None:
+        self._addresses = addresses
+        self._wire = wire
+        self._channel = channel
+        self._segments: dict[str, Segment] = {}
+        self._routers: dict[Key, RunningRouter] = {}
+        self._effects: dict[Key, asyncio.Task[None]] = {}
+        self._lateness = Lateness()
+        self._status_timer: asyncio.TimerHandle | None = None
+        self._status_at = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set, a Stop message, or the other end of the channel is gone."""
+        events = self._addresses.events()
+        gc.collect()
+        gc.freeze()  # what is loaded now lives on: no pause to look through it again
+        try:
+            await run_until_first_ends(
+                {
+                    "orders": self._take_orders(),
+                    "events": self._follow(events),
+                    "status": self._report(),
+                    "recheck": self._recheck(),
+                    "signal": _until(stop),
+                }
+            )
+        finally:
+            await self._stop(tuple(self._routers))
+            self._send_status()
+
+    async def _take_orders(self) -> None:
+        async for message in self._channel.messages():
+            match message:
+                case Configure(generation, VrrpPlan() as plan):
+                    await self._apply(plan)
+                    self._channel.send(Configured(generation))
+                case StopProcess():
+                    return
+                case _:
+                    log.error("message.unexpected", message=type(message).__name__)
+
+    async def _apply(self, plan: VrrpPlan) -> None:
+        """By difference: what is the same is not touched, what is new starts last."""
+        wanted = {_key(vr): vr for vr in plan.routers}
+        await self._stop([key for key in self._routers if key not in wanted])
+        for name in {vr.interface for vr in plan.routers} - self._segments.keys():
+            self._segments[name] = Segment(name, self._addresses, self._wire)
+        virtual = [
+            address.ip for vr in plan.routers for address in (*vr.addresses, *vr.excluded_addresses)
+        ]
+        for segment in self._segments.values():
+            segment.virtual_addresses = frozenset(virtual)
+            await segment.refresh()
+        new = [key for key in wanted if key not in self._routers]
+        for key, router in self._routers.items():
+            if router.plan != wanted[key]:
+                router.reconfigure(wanted[key])
+        await asyncio.gather(*(self._start(wanted[key]) for key in new))
+        self._status_soon()
+
+    async def _start(self, vr: VirtualRouter) -> None:
+        """What a crashed predecessor left goes first: there must not be two holders."""
+        segment, key = self._segments[vr.interface], _key(vr)
+        holder = Holder(vr.name, vr.interface, self._addresses, self._wire)
+        self._effects[key] = spawn(f"addresses of {vr.name}", holder.run())
+        if left := leftovers(vr, segment.present):
+            log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))
+            holder.found(left)
+            await _in_time(holder.settled())
+        router = RunningRouter(vr, holder, self._lateness, self._status_soon)
+        self._routers[key] = router
+        segment.add(router)
+        segment.settle()
+        router.feed(Start())
+
+    async def _stop(self, keys: Iterable[Key]) -> None:
+        """Priority 0 from all of them at once, then wait for the addresses to be off."""
+        stopping = {key: self._routers[key] for key in keys}
+        for router in stopping.values():
+            router.feed(Stop())
+        await asyncio.gather(*(_in_time(router.holder.settled()) for router in stopping.values()))
+        for key, router in stopping.items():
+            self._effects.pop(key).cancel()
+            router.close()
+            del self._routers[key]
+            segment = self._segments[router.plan.interface]
+            segment.remove(router)
+            if not tuple(segment.routers):
+                self._segments.pop(segment.name).close()
+
+    async def _follow(self, events: AsyncIterator[Event]) -> None:
+        async for event in events:
+            await self._heed(event)
+            await asyncio.sleep(0)  # many events in a row must not hold up an advertisement
+
+    async def _heed(self, event: Event) -> None:
+        match event:
+            case LinkEvent(name, link) if segment := self._segments.get(name):
+                segment.link_changed(link)
+                if link is not None:
+                    await segment.refresh()
+            case AddressEvent(name) if segment := self._segments.get(name):
+                await _heed_address(segment, event)
+            case EventsLost():
+                for segment in tuple(self._segments.values()):
+                    await segment.refresh()
+                    for router in segment.routers:
+                        router.holder.recount(segment.present)
+
+    async def _recheck(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_INTERVAL)
+            for segment in tuple(self._segments.values()):
+                if not segment.is_healthy:
+                    await segment.refresh()
+
+    async def _report(self) -> None:
+        while True:
+            self._send_status()
+            await asyncio.sleep(STATUS_INTERVAL)
+
+    def _status_soon(self) -> None:
+        if self._status_timer is None:
+            loop = asyncio.get_running_loop()
+            at = max(loop.time(), self._status_at + STATUS_SPACING)
+            self._status_timer = loop.call_at(at, self._send_status)
+
+    def _send_status(self) -> None:
+        if self._status_timer is not None:
+            self._status_timer.cancel()
+            self._status_timer = None
+        self._status_at = asyncio.get_running_loop().time()
+        routers = tuple(router.status() for router in self._routers.values())
+        self._channel.send(VrrpStatus(routers, self._lateness.quantiles()))
+
+
+def _key(vr: VirtualRouter) -> Key:
+    return vr.interface, vr.family, vr.virtual_router_id
+
+
+async def _heed_address(segment: Segment, event: AddressEvent) -> None:
+    """Our own addresses are the holders' business, any other may be a router's source."""
+    if event.address.ip not in segment.virtual_addresses:
+        await segment.refresh()
+    elif not event.present:
+        for router in segment.routers:
+            router.holder.vanished(event.address)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def _in_time(effects: Awaitable[None]) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(effects, EFFECTS_TIMEOUT)

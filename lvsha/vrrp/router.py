@@ -1,0 +1,229 @@
+"""One running virtual router: a timer and a socket in front of `core.election`, effects behind it.
+
+Advertisements leave inline, before anything that may wait. A timeout is believed only after the
+socket was read empty: what arrived before the deadline may be waiting there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from lvsha.core import advert
+from lvsha.core.advert import GROUP, Advertisement
+from lvsha.core.election import begin, step
+from lvsha.core.mastership import (
+    Action,
+    Advertise,
+    Announce,
+    Changed,
+    Conflict,
+    Event,
+    Faults,
+    Forgiven,
+    Own,
+    Received,
+    Reconfigure,
+    State,
+    Timeout,
+)
+from lvsha.core.messages import RouterStatus
+from lvsha.core.plan import VirtualRouter
+from lvsha.core.types import Address
+from lvsha.errors import KernelError, PacketError
+from lvsha.kernel.ports import Packet
+from lvsha.runtime.logs import log
+from lvsha.vrrp.holder import Holder
+from lvsha.vrrp.observations import Lateness, OncePerMinute
+from lvsha.vrrp.receiver import Receiver
+
+
+class RunningRouter:
+    """Made stopped: `place` says where it stands, `feed(Start())` begins.
+
+    `changed` is called after everything that a status may show differently.
+    """
+
+    def __init__(
+        self, vr: VirtualRouter, holder: Holder, lateness: Lateness, changed: Callable[[], None]
+    ) -> None:
+        self.plan = vr
+        self.holder = holder
+        self._vr = vr
+        self._router = begin(vr)
+        self._since = time.time()
+        self._lateness = lateness
+        self._changed = changed
+        self._receiver: Receiver | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._counters: Counter[str] = Counter({"sent": 0, "received": 0})
+        self._said = OncePerMinute()
+
+    @property
+    def state(self) -> State:
+        return self._router.state
+
+    @property
+    def faults(self) -> frozenset[str]:
+        return self._router.faults
+
+    @property
+    def source(self) -> Address | None:
+        return self._vr.source
+
+    def feed(self, event: Event) -> None:
+        """Let something happen to the router, and do at once what it asks for."""
+        before, now = self._router, asyncio.get_running_loop().time()
+        self._router, actions = step(self._vr, before, event, now)
+        for action in actions:
+            self._act(action)
+        self._arm()
+        if (before.state, before.master, before.faults) != (
+            self._router.state,
+            self._router.master,
+            self._router.faults,
+        ):
+            self._changed()
+
+    def place(
+        self, receiver: Receiver | None, source: Address | None, faults: frozenset[str]
+    ) -> None:
+        """Where the router stands now: its socket, its address, and all that is wrong with them."""
+        self._receiver = receiver
+        self._become(replace(self._vr, source=source))
+        if faults != self._router.faults:
+            self.feed(Faults(faults))
+
+    def reconfigure(self, vr: VirtualRouter) -> None:
+        """Other parameters for the same virtual router; mastership is kept."""
+        self.plan = vr
+        self._become(replace(vr, source=self._vr.source))
+        self._changed()
+
+    def receive(self, packet: Packet) -> None:
+        """A packet with our VRID arrived."""
+        if packet.source == self._vr.source:
+            self._counters["own"] += 1
+            return
+        try:
+            ad = self._judge(packet)
+        except PacketError as error:
+            self._counters[error.cause] += 1
+            self._warn_once("vrrp.dropped", error.cause, cause=error.cause, detail=str(error))
+            return
+        self._counters["received"] += 1
+        self.feed(Received(ad, packet.source))
+
+    def status(self) -> RouterStatus:
+        router, vr = self._router, self._vr
+        counters = Counter(self._counters)
+        if self._receiver is not None:
+            counters.update(self._receiver.counters)
+        return RouterStatus(
+            name=vr.name,
+            virtual_router_id=vr.virtual_router_id,
+            interface=vr.interface,
+            state=router.state.value,
+            priority=vr.priority,
+            effective_priority=router.priority,
+            master=None if router.master is None else str(router.master),
+            since=self._since,
+            addresses=tuple(map(str, vr.addresses)),
+            faults=tuple(sorted(router.faults)),
+            counters=dict(counters),
+        )
+
+    def close(self) -> None:
+        """No timer is left behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _become(self, vr: VirtualRouter) -> None:
+        if vr != self._vr:
+            previous, self._vr = self._vr, vr
+            self.feed(Reconfigure(previous))
+
+    def _judge(self, packet: Packet) -> Advertisement:
+        vr, source = self._vr, packet.source
+        if packet.destination != GROUP[vr.family]:
+            raise PacketError("destination", f"{packet.destination} from {source}")
+        ad = advert.decode(packet.data, source, packet.destination, packet.ttl)
+        advert.admit(ad, vr, source)
+        if not advert.same_addresses(ad, vr):
+            self._counters["address_list"] += 1
+            theirs = ", ".join(map(str, ad.addresses))
+            self._warn_once("vrrp.mismatch", source, source=str(source), addresses=theirs)
+        if ad.version == 3 and source.version == 4:
+            form = "with_pseudo_header" if ad.pseudo_header else "without"
+            self._counters[f"checksum_{form}"] += 1
+        return ad
+
+    def _arm(self) -> None:
+        """Timers only ever move earlier: a later deadline is found out when the old one fires."""
+        deadline = self._router.deadline
+        if deadline is None:
+            self.close()
+        elif self._timer is None or self._timer.when() > deadline:
+            self.close()
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        if self._receiver is not None:
+            self._receiver.drain()
+        loop, deadline = asyncio.get_running_loop(), self._router.deadline
+        if deadline is None or loop.time() < deadline:
+            self._arm()
+            return
+        was_master = self._router.state is State.MASTER
+        self.feed(Timeout())
+        if was_master:
+            self._lateness.add(loop.time() - deadline)
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case Advertise(priority):
+                self._advertise(priority)
+            case Own(addresses):
+                self.holder.own(addresses)
+            case Announce():
+                self.holder.announce()
+            case Changed(old, new, reason):
+                self._since = time.time()
+                log.info(
+                    "vrrp.state",
+                    router=self._vr.name,
+                    old=old.value,
+                    new=new.value,
+                    reason=reason,
+                )
+            case Conflict(address, priority):
+                self._counters["conflicts"] += 1
+                self._warn_once("vrrp.conflict", address, address=str(address), priority=priority)
+            case Forgiven(late):
+                log.warning("vrrp.late", router=self._vr.name, late=round(late, 6))
+            case _:
+                assert_never(action)
+
+    def _advertise(self, priority: int) -> None:
+        receiver, vr = self._receiver, self._vr
+        if receiver is None or vr.source is None:
+            return
+        group = GROUP[vr.family]
+        message = advert.encode(advert.of(vr, priority), vr.source, group)
+        try:
+            receiver.send(message, vr.source, group)
+        except KernelError as error:
+            self._counters["send_errors"] += 1
+            self._warn_once("kernel.error", error.errno, what="advertise", error=str(error))
+        else:
+            self._counters["sent"] += 1
+
+    def _warn_once(self, event: str, subject: object, **fields: object) -> None:
+        if self._said.allows((event, subject), asyncio.get_running_loop().time()):
+            log.warning(event, router=self._vr.name, **fields)

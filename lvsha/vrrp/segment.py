@@ -1,0 +1,187 @@
+"""What is known of one interface, and what follows for the virtual routers on it.
+
+By level: every pass looks at the link and its addresses as they are now, opens and closes the
+sockets that go with them, and tells each router where it stands and all that is wrong with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+from lvsha.core.mastership import OWNER
+from lvsha.core.plan import VirtualRouter
+from lvsha.core.types import Address, Family, InterfaceAddress
+from lvsha.errors import KernelError
+from lvsha.kernel.ports import Addresses, Link, Wire
+from lvsha.vrrp.receiver import Receiver
+from lvsha.vrrp.router import RunningRouter
+
+
+class Segment:
+    """The interface `name`. It need not exist: that is a fault, not an error.
+
+    `virtual_addresses` are those of every router of this node: none of them is a source.
+    """
+
+    def __init__(self, name: str, addresses: Addresses, wire: Wire) -> None:
+        self.name = name
+        self.virtual_addresses: frozenset[Address] = frozenset()
+        self.present: tuple[InterfaceAddress, ...] = ()
+        self._link: Link | None = None
+        self._addresses = addresses
+        self._wire = wire
+        self._routers: dict[tuple[Family, int], RunningRouter] = {}
+        self._receivers: dict[Family, Receiver] = {}
+        self._refusals: dict[Family, str] = {}
+        self._usable: dict[Address, bool] = {}
+        self._reading = asyncio.Lock()
+        self._told = 0
+
+    @property
+    def routers(self) -> Iterable[RunningRouter]:
+        return self._routers.values()
+
+    @property
+    def is_healthy(self) -> bool:
+        """No router here has a fault."""
+        return not any(router.faults for router in self.routers)
+
+    def add(self, router: RunningRouter) -> None:
+        self._routers[_key(router.plan)] = router
+
+    def remove(self, router: RunningRouter) -> None:
+        del self._routers[_key(router.plan)]
+        family, virtual_router_id = _key(router.plan)
+        if receiver := self._receivers.get(family):
+            receiver.leave(virtual_router_id)
+        self.settle()
+
+    async def refresh(self) -> None:
+        """Read link and addresses from the kernel, and settle."""
+        async with self._reading:
+            link, present = await self._read()
+        self._link, self.present = link, present
+        self.settle()
+
+    def link_changed(self, link: Link | None) -> None:
+        """The kernel says so: no need to ask."""
+        self._told += 1
+        self._link = link
+        self.settle()
+
+    async def _read(self) -> tuple[Link | None, tuple[InterfaceAddress, ...]]:
+        """An answer that a link event overtook is out of date: ask again."""
+        while True:
+            told = self._told
+            link = await self._addresses.link(self.name)
+            present: tuple[InterfaceAddress, ...] = ()
+            with suppress(KernelError):  # gone between the two questions: an event follows
+                present = await self._addresses.addresses(self.name) if link else ()
+            if told == self._told:
+                return link, present
+
+    def settle(self) -> None:
+        """Let everything follow from what is known."""
+        self._usable.clear()
+        wanted = {router.plan.family for router in self.routers}
+        for family in tuple(self._receivers):
+            if family not in wanted or not self._is_current(self._receivers[family]):
+                self._receivers.pop(family).close()
+        for family in wanted - self._receivers.keys():
+            self._open(family)
+        for router in tuple(self.routers):
+            router.holder.link = self._link
+            receiver = self._receivers.get(router.plan.family)
+            router.place(receiver, self._source(router), self._faults(router))
+
+    def close(self) -> None:
+        for receiver in self._receivers.values():
+            receiver.close()
+        self._receivers.clear()
+
+    def _is_current(self, receiver: Receiver) -> bool:
+        """An interface that went and came back has another index: the old socket is deaf."""
+        return self._link is not None and receiver.index == self._link.index
+
+    def _open(self, family: Family) -> None:
+        self._refusals.pop(family, None)
+        if self._link is None:
+            return
+        try:
+            receiver = Receiver(self._wire, self._link, family)
+        except KernelError as error:
+            self._refusals[family] = str(error)
+            return
+        self._receivers[family] = receiver
+        for (of_family, virtual_router_id), router in self._routers.items():
+            if of_family is family:
+                receiver.join(virtual_router_id, router)
+
+    def _faults(self, router: RunningRouter) -> frozenset[str]:
+        if (fault := self._link_fault()) is not None:
+            return frozenset({fault})
+        if refusal := self._refusals.get(router.plan.family):
+            return frozenset({refusal})
+        return frozenset(self._source_faults(router))
+
+    def _link_fault(self) -> str | None:
+        if self._link is None:
+            return f"interface {self.name} is missing"
+        if not self._link.up:
+            return f"interface {self.name} is down"
+        return None if self._link.running else f"interface {self.name} has no carrier"
+
+    def _source_faults(self, router: RunningRouter) -> Iterable[str]:
+        source = self._source(router)
+        if source is None:
+            kind = "IPv4" if router.plan.family is Family.IPV4 else "link-local IPv6"
+            yield f"interface {self.name} has no {kind} address"
+        elif not self._is_usable(source):
+            yield f"address {source} is not usable on {self.name}"
+
+    def _is_usable(self, source: Address) -> bool:
+        """Asked once a pass, however many routers share the address."""
+        if source not in self._usable and self._link is not None:
+            self._usable[source] = self._wire.usable(self._link, source)
+        return self._usable.get(source, False)
+
+    def _source(self, router: RunningRouter) -> Address | None:
+        """The file's; else the one in use while it is there; else the first of our own."""
+        plan = router.plan
+        if plan.source is not None:
+            return plan.source
+        possible = [
+            address.ip
+            for address in self.present
+            if Family.of(address) is plan.family
+            and (plan.family is Family.IPV4 or address.is_link_local)
+        ]
+        own = [address for address in possible if address not in self.virtual_addresses]
+        if router.source in own:
+            return router.source
+        if plan.priority == OWNER:
+            own += possible
+        return own[0] if own else None
+
+
+def _key(vr: VirtualRouter) -> tuple[Family, int]:
+    return vr.family, vr.virtual_router_id
+
+
+def leftovers(
+    vr: VirtualRouter, present: Iterable[InterfaceAddress]
+) -> tuple[InterfaceAddress, ...]:
+    """Addresses of `vr` that a predecessor left behind among those `present`.
+
+    An address owner's may be the machine's own: it is taken for that unless it has the host
+    prefix length virtual addresses have.
+    """
+    ours = (*vr.addresses, *vr.excluded_addresses)
+    return tuple(
+        address
+        for address in present
+        if address in ours
+        and (vr.priority != OWNER or address.network.prefixlen == address.max_prefixlen)
+    )
