@@ -101,6 +101,6 @@ def test_a_command_is_written_as_ipvsadm_saves_it(command: TableCommand, line: s
 
 
 def test_thresholds_are_left_out_where_ipvsadm_would_forget_them() -> None:
-    """Without `thresholds` a line is byte for byte what ipvsadm -S prints."""
+    """A line that is not full is byte for byte what ipvsadm -S prints."""
     command = AddDestination(V4, Destination(ONE, Forwarding.NAT, 5, 20, 10))
-    assert save_line(command, thresholds=False) == "-a -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 5"
+    assert save_line(command, full=False) == "-a -t 192.0.2.10:80 -r 10.0.0.1:8080 -m -w 5"

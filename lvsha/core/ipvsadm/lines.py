@@ -1,7 +1,8 @@
 """Table commands written as ipvsadm lines: what `ipvsadm -S` prints and `ipvsadm -R` reads.
 
 Laws of this file: one command, one line, no newline at its end; the options stand in the order
-ipvsadm 1.31 saves them. Thresholds, which ipvsadm forgets on saving, are written only where asked.
+ipvsadm 1.31 saves them. A full line also has what ipvsadm forgets on saving (thresholds) and
+what it writes so that it cannot be read again (marks of 2**31 and more, as negative numbers).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lvsha.core.commands import (
     TableCommand,
 )
 from lvsha.core.ipvsadm.names import NUMERIC, Names, address_port
+from lvsha.core.ipvsadm.numerals import address_text, as_int
 from lvsha.core.types import (
     Destination,
     Family,
@@ -27,6 +29,8 @@ from lvsha.core.types import (
     Protocol,
     Service,
     ServiceFlags,
+    SyncDaemon,
+    Timeouts,
     Tunnel,
     TunnelFlags,
     TunnelType,
@@ -50,37 +54,47 @@ CHECKSUM_OPTION = {
 }
 
 
-def save_line(command: TableCommand, names: Names = NUMERIC, *, thresholds: bool = True) -> str:
+def save_line(command: TableCommand, names: Names = NUMERIC, *, full: bool = True) -> str:
     """The command as ipvsadm's arguments, without the program's name.
 
-    `names` writes hosts and ports; `thresholds` adds -x and -y where they are not zero.
+    `names` writes hosts and ports; not `full`: exactly what `ipvsadm -S` prints.
     """
     match command:
         case AddService(service):
-            return " ".join(["-A", *_service(service, names)])
+            return " ".join(["-A", *_service(service, names, full)])
         case SetService(service):
-            return " ".join(["-E", *_service(service, names)])
+            return " ".join(["-E", *_service(service, names, full)])
         case DeleteService(key):
-            return " ".join(["-D", *service_words(key, names)])
+            return " ".join(["-D", *_key(key, names, full)])
         case AddDestination(key, destination):
-            return " ".join(["-a", *_destination(key, destination, names, thresholds)])
+            return " ".join(["-a", *_destination(key, destination, names, full)])
         case SetDestination(key, destination):
-            return " ".join(["-e", *_destination(key, destination, names, thresholds)])
+            return " ".join(["-e", *_destination(key, destination, names, full)])
         case DeleteDestination(key, server):
             where = address_port(names, server.address, server.port, protocol_of(key))
-            return " ".join(["-d", *service_words(key, names), "-r", where])
+            return " ".join(["-d", *_key(key, names, full), "-r", where])
         case _:
             assert_never(command)
 
 
-def service_words(key: Key, names: Names = NUMERIC) -> list[str]:
-    """The option that names a virtual service, and its value."""
-    match key:
-        case FwmarkKey(family, mark):
-            return ["-f", str(mark)] + (["-6"] if family is Family.IPV6 else [])
-        case _:
-            where = address_port(names, key.address, key.port, key.protocol)
-            return [SERVICE_OPTION[key.protocol], where]
+def timeouts_line(timeouts: Timeouts) -> str:
+    """The line that sets connection timeouts again."""
+    return f"--set {timeouts.tcp} {timeouts.tcp_fin} {timeouts.udp}"
+
+
+def daemon_line(daemon: SyncDaemon) -> str:
+    """The line that starts a synchronisation daemon again."""
+    words = ["--start-daemon", daemon.role.name.lower(), "--mcast-interface", daemon.interface]
+    words += ["--syncid", str(daemon.sync_id)]
+    if daemon.max_length:
+        words += ["--sync-maxlen", str(daemon.max_length)]
+    if daemon.group is not None:
+        words += ["--mcast-group", address_text(daemon.group)]
+    if daemon.port:
+        words += ["--mcast-port", str(daemon.port)]
+    if daemon.ttl:
+        words += ["--mcast-ttl", str(daemon.ttl)]
+    return " ".join(words)
 
 
 def protocol_of(key: Key) -> Protocol | None:
@@ -107,7 +121,8 @@ def netmask_text(service: Service) -> str | None:
         return None
     if service.key.family is Family.IPV6:
         return str(service.netmask)
-    mask = (0xFFFFFFFF << (32 - service.netmask)) & 0xFFFFFFFF
+    prefix = service.netmask
+    mask = -prefix if prefix < 0 else (0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF
     return ".".join(str(byte) for byte in mask.to_bytes(4, "big"))
 
 
@@ -121,30 +136,38 @@ def tunnel_words(tunnel: Tunnel) -> list[str]:
     return words
 
 
-def _service(service: Service, names: Names) -> list[str]:
-    words = [*service_words(service.key, names), "-s", service.scheduler]
+def _key(key: Key, names: Names, full: bool) -> list[str]:
+    if isinstance(key, FwmarkKey):
+        mark = key.mark if full else as_int(key.mark)
+        return ["-f", str(mark)] + (["-6"] if key.family is Family.IPV6 else [])
+    where = address_port(names, key.address, key.port, key.protocol)
+    return [SERVICE_OPTION[key.protocol], where]
+
+
+def _service(service: Service, names: Names, full: bool) -> list[str]:
+    words = [*_key(service.key, names, full), "-s", service.scheduler]
     if service.flags & ServiceFlags.PERSISTENT:
         words += ["-p", str(service.timeout)]
         if (mask := netmask_text(service)) is not None:
             words += ["-M", mask]
-        if service.persistence_engine:
-            words += ["--pe", service.persistence_engine]
+    if service.persistence_engine:
+        words += ["--pe", service.persistence_engine]
     if service.flags & ServiceFlags.ONE_PACKET:
         words.append("-o")
-    if flags := flag_names(service):
-        words += ["-b", ",".join(flags)]
+    if service.flags & (ServiceFlags.SCHED1 | ServiceFlags.SCHED2 | ServiceFlags.SCHED3):
+        words += ["-b", ",".join(flag_names(service))]
     return words
 
 
-def _destination(key: Key, destination: Destination, names: Names, thresholds: bool) -> list[str]:
+def _destination(key: Key, destination: Destination, names: Names, full: bool) -> list[str]:
     server = destination.key
     where = address_port(names, server.address, server.port, protocol_of(key))
-    words = [*service_words(key, names), "-r", where]
+    words = [*_key(key, names, full), "-r", where]
     words += [FORWARDING_OPTION.get(destination.forwarding, "-g"), "-w", str(destination.weight)]
     if destination.forwarding is Forwarding.TUN:
         words += tunnel_words(destination.tunnel)
-    if thresholds and destination.upper_threshold:
+    if full and destination.upper_threshold:
         words += ["-x", str(destination.upper_threshold)]
-    if thresholds and destination.lower_threshold:
+    if full and destination.lower_threshold:
         words += ["-y", str(destination.lower_threshold)]
     return words
