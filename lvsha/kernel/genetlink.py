@@ -89,8 +89,9 @@ class Conversation:
     def batch(self, family: int, bodies: Sequence[bytes]) -> list[tuple[int, int, str]]:
         """Send all; (index, errno, the kernel's text) of each that was refused, in order.
 
-        Only the last of every send asks for an acknowledgement: the kernel works through a send
-        in order and answers a refused message whether it asked or not.
+        The kernel works through a send in order, and answers a refused message without being
+        asked. A message that does nothing ends every send and asks for an acknowledgement:
+        behind it there is nothing left to come.
         """
         refused: list[tuple[int, int, str]] = []
         with self._starting_over_if_broken():
@@ -142,20 +143,22 @@ class Conversation:
             yield first, len(bodies)
 
     def _batch(self, family: int, bodies: Sequence[bytes]) -> list[tuple[int, int, str]]:
-        sequence = self._reserve(len(bodies))
-        last = sequence + len(bodies) - 1
+        first = self._reserve(len(bodies) + 1)
+        last = first + len(bodies)
         parts: list[bytes] = []
-        for number, body in enumerate(bodies, sequence):
-            flags = netlink.REQUEST | netlink.ACK if number == last else netlink.REQUEST
-            parts += (HEADER.pack(HEADER_LENGTH + len(body), family, flags, number, 0), body)
+        for number, body in enumerate(bodies, first):
+            length = HEADER_LENGTH + len(body)
+            parts += (HEADER.pack(length, family, netlink.REQUEST, number, 0), body)
+        # Not the last command itself: one that ends with EINTR (a synchronisation thread stopped
+        # before it first ran) is never answered (netlink_rcv_skb in af_netlink.c).
+        flags = netlink.REQUEST | netlink.ACK
+        parts.append(HEADER.pack(HEADER_LENGTH, netlink.NOTHING, flags, last, 0))
         self._socket.send(b"".join(parts))
         refused: list[tuple[int, int, str]] = []
-        for answer in self._answers(sequence, last):
-            code, text = netlink.outcome(answer)
-            if code:
-                refused.append((answer.sequence - sequence, code, text))
+        for answer in self._answers(first, last):
             if answer.sequence == last:
                 break
+            refused.append((answer.sequence - first, *netlink.outcome(answer)))
         return refused
 
     def _send(self, family: int, flags: int, body: bytes) -> int:

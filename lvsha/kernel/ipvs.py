@@ -22,7 +22,7 @@ from lvsha.core.types import (
     Timeouts,
 )
 from lvsha.errors import HostError, KernelError
-from lvsha.kernel import entries, nla, requests
+from lvsha.kernel import entries, nla, requests, settings
 from lvsha.kernel.genetlink import Conversation
 
 
@@ -49,7 +49,7 @@ class KernelIpvs:
         self._conversation.close()
 
     def info(self) -> IpvsInfo:
-        return entries.info(self._ask(requests.get_info(), "ipvs info"))
+        return settings.info(self._ask(requests.get_info(), "ipvs info"))
 
     def apply(self, commands: Sequence[Command]) -> tuple[Refusal, ...]:
         """See `ports.Ipvs.apply`. A value that fits no field is refused with ERANGE."""
@@ -98,10 +98,10 @@ class KernelIpvs:
                 yield key, None
 
     def timeouts(self) -> Timeouts:
-        return entries.timeouts(self._ask(requests.get_timeouts(), "ipvs timeouts"))
+        return settings.timeouts(self._ask(requests.get_timeouts(), "ipvs timeouts"))
 
     def daemons(self) -> tuple[SyncDaemon, ...]:
-        return entries.daemons(self._dump(requests.get_daemons(), "ipvs daemons"))
+        return settings.daemons(self._dump(requests.get_daemons(), "ipvs daemons"))
 
     def _destinations(self, key: Key) -> list[bytes]:
         """KernelError(ESRCH) without the service: its dump is just as empty as one without

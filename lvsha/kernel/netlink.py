@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import wraps
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from lvsha.errors import KernelError
 
@@ -25,6 +26,7 @@ U32 = struct.Struct("=I")
 BE16 = struct.Struct(">H")
 BE32 = struct.Struct(">I")
 
+NOTHING = 1  # NLMSG_NOOP
 ERROR = 2  # NLMSG_ERROR; errno 0 is an acknowledgement
 DONE = 3  # NLMSG_DONE
 
@@ -40,6 +42,13 @@ _ATTRIBUTE_TYPE = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _CODE = struct.Struct("=i")  # of an ERROR or DONE: -errno
 _ERROR = struct.Struct("=iIHHII")  # nlmsgerr: -errno, the header of the request
 _ERROR_TEXT = 1  # NLMSGERR_ATTR_MSG
+
+
+Fields = dict[int, bytes]
+"""Payloads of attributes by their type."""
+
+Told = ParamSpec("Told")
+Value = TypeVar("Value")
 
 
 class Message(NamedTuple):
@@ -89,9 +98,9 @@ be16 = _reader(BE16)
 be32 = _reader(BE32)
 
 
-def attributes(data: bytes) -> dict[int, bytes]:
+def attributes(data: bytes) -> Fields:
     """Payloads by attribute type; the last of a repeated one counts, as in the kernel."""
-    found: dict[int, bytes] = {}
+    found: Fields = {}
     offset, end = 0, len(data)
     unpack = _ATTRIBUTE.unpack_from
     while end - offset >= 4:
@@ -134,3 +143,18 @@ def outcome(message: Message) -> tuple[int, str]:
 def malformed(what: str) -> KernelError:
     """The error for an answer that breaks netlink's rules."""
     return KernelError(errno.EBADMSG, "netlink", f"malformed answer: {what}")
+
+
+def reading(read: Callable[Told, Value]) -> Callable[Told, Value]:
+    """For a reader of attributes: whatever is wrong with them is one KernelError(EBADMSG)."""
+
+    @wraps(read)
+    def guarded(*args: Told.args, **kwargs: Told.kwargs) -> Value:
+        try:
+            return read(*args, **kwargs)
+        except KeyError as error:
+            raise malformed(f"{read.__name__} without attribute {error}") from error
+        except (struct.error, ValueError) as error:
+            raise malformed(f"{read.__name__}: {error}") from error
+
+    return guarded
