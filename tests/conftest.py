@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
 
 NEEDS_LAB = "needs a kernel with IPVS of its own: python -m lvsha.lab.guest pytest -m kernel tests"
 NEEDS_ROOT = "needs root and network namespaces"
+
+
+def pytest_sessionstart() -> None:
+    """No event loop by default: looptime asks for one in plain tests too, and leaves it open."""
+    asyncio.set_event_loop(None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
