@@ -123,13 +123,26 @@ class MemoryAddresses:
 class MemorySysctls:
     """`ports.Sysctls` over a dict of dotted names to values.
 
-    `refusals` maps a name to the errno its write meets; a name in `stuck` keeps its value.
+    `refuse` and `hold` are what makes a kernel not take a write.
     """
 
     def __init__(self, values: Mapping[SysctlName, str]) -> None:
-        self._values = {parts(name): value for name, value in values.items()}
-        self.refusals: dict[SysctlName, int] = {}
-        self.stuck: set[SysctlName] = set()
+        self._values: dict[tuple[str, ...], str] = {}
+        self.add(values)
+        self._refusals: dict[tuple[str, ...], int] = {}
+        self._held: set[tuple[str, ...]] = set()
+
+    def add(self, values: Mapping[SysctlName, str]) -> None:
+        """More settings appear, as with a new interface."""
+        self._values |= {parts(name): value for name, value in values.items()}
+
+    def refuse(self, name: SysctlName, code: int) -> None:
+        """Writes meet this errno from now on; 0: none."""
+        self._refusals[parts(name)] = code
+
+    def hold(self, name: SysctlName) -> None:
+        """Writes seem to succeed and change nothing."""
+        self._held.add(parts(name))
 
     def read(self, name: SysctlName) -> str:
         try:
@@ -139,9 +152,9 @@ class MemorySysctls:
 
     def write(self, name: SysctlName, value: str) -> None:
         kept = self.read(name)
-        if refusal := self.refusals.get(name):
+        if refusal := self._refusals.get(parts(name)):
             raise KernelError(refusal, dotted(name))
-        if name in self.stuck:
+        if parts(name) in self._held:
             raise KernelError(errno.EINVAL, dotted(name), f"wrote {value}, the kernel kept {kept}")
         self._values[parts(name)] = value
         if parts(name) == ("net", "ipv6", "conf", "all", "forwarding"):

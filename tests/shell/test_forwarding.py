@@ -49,7 +49,7 @@ def test_an_interface_that_forwarded_already_took_none_and_is_left_alone() -> No
 
 def test_ipv6_forwarding_waits_while_an_interface_would_lose_its_advertisements() -> None:
     sysctls = MemorySysctls(host_settings("eth0", "eth1"))
-    sysctls.refusals[("net", "ipv6", "conf", "eth0", "accept_ra")] = errno.EACCES
+    sysctls.refuse(("net", "ipv6", "conf", "eth0", "accept_ra"), errno.EACCES)
     outcome = apply(BOTH, sysctls)
     assert [error.errno for error in outcome.errors] == [errno.EACCES]
     assert sysctls.read(ALL) == "0"
@@ -71,7 +71,7 @@ def test_a_kernel_without_ipv6_is_an_error_not_a_crash() -> None:
 
 def test_a_refused_setting_of_the_file_does_not_stop_the_others() -> None:
     sysctls = MemorySysctls({"net.ipv4.vs.a": "0", "net.ipv4.vs.b": "3 50", "net.ipv4.vs.c": "7"})
-    sysctls.stuck.add("net.ipv4.vs.a")
+    sysctls.hold("net.ipv4.vs.a")
     settings = {"net.ipv4.vs.a": "1", "net.ipv4.vs.b": "3  50", "net.ipv4.vs.c": "8", "x.y": "1"}
     outcome = apply_settings(settings, sysctls)
     assert outcome.changed == ("net.ipv4.vs.c set to 8 (was 7)",)
