@@ -1,0 +1,146 @@
+"""Health checks put together from their levels: `defaults`, the service, the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, assert_never
+
+from pydantic import ValidationError
+
+from lvsha.config.checks import CHECKS, PACE, CommonCheck, HttpCheck, TcpCheck
+from lvsha.config.document import KeyPath, Report
+from lvsha.config.mapping import CUT, Cut
+from lvsha.config.scalars import show_seconds
+from lvsha.config.wording import not_one_of, report_errors
+from lvsha.core.plan import Check, HttpProbe, Probe, TcpProbe
+from lvsha.core.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """A check as far as it is known at one level.
+
+    `values` are the keys given so far and `origin` the level that gave each; `at` is the
+    deepest level that said anything.
+    """
+
+    kind: str | None
+    values: Mapping[str, Any]
+    origin: Mapping[str, KeyPath]
+    at: KeyPath
+
+
+Level: TypeAlias = CheckSpec | Cut | None
+"""None: no check. CUT: a mistake, already reported, leaves it unknown."""
+
+
+def refine(above: Level, given: Any, at: KeyPath, report: Report) -> Level:
+    """The check at `at`, where the file gives `given` and the level above had `above`."""
+    if given is None:
+        return above
+    if given == "none":
+        return None
+    inherited = above if isinstance(above, CheckSpec) else None
+    kind = given.get("type", inherited.kind if inherited else None)
+    if above is CUT and "type" not in given:
+        return CUT
+    model = _model(kind, given, at, report)
+    if model is None:
+        return CUT
+    try:
+        level = model.model_validate(given)
+    except ValidationError as error:
+        report_errors(report, error, model, at)
+        return CUT
+    return _merge(inherited, kind, level, at)
+
+
+def _model(
+    kind: object, given: Mapping[str, Any], at: KeyPath, report: Report
+) -> type[CommonCheck] | None:
+    if kind is None:
+        if given.keys() <= CommonCheck.model_fields.keys():
+            return CommonCheck
+        report.wrong(at, "missing key 'type'", f"one of {', '.join(CHECKS)}")
+        return None
+    if not isinstance(kind, str) or kind not in CHECKS:
+        report.wrong((*at, "type"), *not_one_of(kind, tuple(CHECKS)))
+        return None
+    return CHECKS[kind]
+
+
+def _merge(
+    inherited: CheckSpec | None, kind: str | None, level: CommonCheck, at: KeyPath
+) -> CheckSpec:
+    values: dict[str, Any] = {}
+    origin: dict[str, KeyPath] = {}
+    if inherited is not None:
+        same = inherited.kind == kind
+        kept = [key for key in inherited.values if same or key in PACE]
+        values.update((key, inherited.values[key]) for key in kept)
+        origin.update((key, inherited.origin[key]) for key in kept)
+    given = level.model_fields_set - {"type"}
+    values.update((key, getattr(level, key)) for key in given)
+    origin.update(dict.fromkeys(given, at))
+    return CheckSpec(kind, values, origin, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A whole check, but for the real server it is aimed at."""
+
+    probe: Probe
+    common: CommonCheck
+
+    def aimed_at(self, address: Address, port: int) -> Check:
+        common = self.common
+        return Check(
+            self.probe,
+            common.address or address,
+            common.port or port,
+            common.interval,
+            common.timeout,
+            common.rise,
+            common.fall,
+        )
+
+
+def settle(spec: CheckSpec, report: Report) -> Settled | None:
+    """The whole check a spec amounts to; None, and a mistake reported, where it is none."""
+    if spec.kind is None:
+        report.wrong(spec.at, "missing key 'type'", f"one of {', '.join(CHECKS)}")
+        return None
+    check = CHECKS[spec.kind].model_construct(**spec.values)
+    if check.timeout > check.interval:
+        _report_pace(spec, check, report)
+        return None
+    return Settled(_probe(check), check)
+
+
+def _report_pace(spec: CheckSpec, check: CommonCheck, report: Report) -> None:
+    timeout, interval = show_seconds(check.timeout), show_seconds(check.interval)
+    timeout_at, interval_at = spec.origin.get("timeout", ()), spec.origin.get("interval", ())
+    if len(timeout_at) >= len(interval_at):
+        report.wrong((*timeout_at, "timeout"), f"{timeout} is longer than interval {interval}")
+    else:
+        hint = None if timeout_at else f"timeout is {timeout} unless the check says otherwise"
+        message = f"{interval} is shorter than timeout {timeout}"
+        report.wrong((*interval_at, "interval"), message, hint)
+
+
+def _probe(check: TcpCheck | HttpCheck) -> Probe:
+    match check:
+        case TcpCheck():
+            return TcpProbe()
+        case HttpCheck():
+            return HttpProbe(
+                path=check.path,
+                host=check.host,
+                method=check.method,
+                headers=tuple(check.headers.items()),
+                status=tuple(check.status),
+                contains=check.contains,
+            )
+        case _:
+            assert_never(check)

@@ -1,0 +1,196 @@
+"""A cluster file, judged and understood; and what it asks of one machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lvsha.config.document import Document, Report
+from lvsha.config.draft import Draft, judge
+from lvsha.config.reader import read
+from lvsha.config.routers import build_routers
+from lvsha.config.schema import ClusterFile
+from lvsha.config.services import build_services
+from lvsha.core.plan import (
+    DirectorPlan,
+    LoopbackAddress,
+    RealServerPlan,
+    VirtualRouter,
+    VirtualService,
+    VrrpPlan,
+)
+from lvsha.core.types import Address, Family, Forwarding, FwmarkKey, Timeouts
+from lvsha.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A file without mistakes. `file` is the name it was read under.
+
+    `nodes` are the directors' addresses and `routers` their virtual routers, by node name.
+    """
+
+    file: str
+    name: str
+    nodes: Mapping[str, Address]
+    routers: Mapping[str, tuple[VirtualRouter, ...]]
+    services: tuple[VirtualService, ...]
+    resync_interval: float
+    timeouts: Timeouts | None = None
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    api: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlans:
+    """What one director's two processes are asked to be."""
+
+    vrrp: VrrpPlan
+    director: DirectorPlan
+
+
+def load(path: str | Path) -> Cluster:
+    """The cluster a file describes.
+
+    ConfigError: all its mistakes. UsageError: no such file. HostError: it can't be read.
+    """
+    return understand(read(path))
+
+
+def understand(document: Document) -> Cluster:
+    """The cluster a document describes. ConfigError: all its mistakes."""
+    report = Report(document)
+    draft = judge(document, report)
+    if draft is None:
+        report.settle()
+    assert draft is not None
+    _judge_nodes(draft, report)
+    routers = build_routers(draft, report)
+    services = build_services(draft, report)
+    report.settle()
+    return _cluster(document.name, draft.file, routers, services)
+
+
+def _judge_nodes(draft: Draft, report: Report) -> None:
+    if "nodes" in draft.unsure:
+        return
+    if not draft.file.nodes:
+        report.wrong(("nodes",), "no node is named")
+    holders: dict[Address, str] = {}
+    for name, node in draft.file.nodes.items():
+        first = holders.setdefault(node.address, name)
+        if first != name:
+            message = f"{node.address} is already the address of node {first!r}"
+            report.wrong(("nodes", name, "address"), message)
+
+
+def _cluster(
+    name: str,
+    file: ClusterFile,
+    routers: Mapping[str, tuple[VirtualRouter, ...]],
+    services: tuple[VirtualService, ...],
+) -> Cluster:
+    given = file.timeouts
+    return Cluster(
+        file=name,
+        name=file.cluster,
+        nodes={name: node.address for name, node in file.nodes.items()},
+        routers=routers,
+        services=services,
+        resync_interval=file.resync_interval,
+        timeouts=Timeouts(given.tcp or 0, given.tcp_fin or 0, given.udp or 0) if given else None,
+        sysctls={f"net.ipv4.vs.{key}": value for key, value in file.sysctls.items()},
+        api=file.api.listen if file.api else None,
+    )
+
+
+def own_name(cluster: Cluster, asked: str | None = None) -> str:
+    """The node this machine is: the one asked for, or the one named like the short hostname.
+
+    UsageError: the file has no such node.
+    """
+    name = asked or short_hostname()
+    if name in cluster.nodes:
+        return name
+    how = "" if asked else " (this machine's hostname; --node names another)"
+    known = ", ".join(cluster.nodes)
+    raise UsageError(f"{cluster.file}: no node {name!r}{how}; the file has {known}")
+
+
+def short_hostname() -> str:
+    return socket.gethostname().partition(".")[0]
+
+
+def resolve(cluster: Cluster, node: str | None = None) -> NodePlans:
+    """What the file asks of a node; None is this machine. UsageError: it has no such node."""
+    name = own_name(cluster, node)
+    director = DirectorPlan(
+        cluster.name,
+        name,
+        cluster.services,
+        cluster.resync_interval,
+        cluster.timeouts,
+        cluster.sysctls,
+        cluster.api,
+    )
+    return NodePlans(VrrpPlan(cluster.name, name, cluster.routers[name]), director)
+
+
+def resolve_all(cluster: Cluster) -> tuple[NodePlans, ...]:
+    """What the file asks of every node, in its order."""
+    return tuple(resolve(cluster, name) for name in cluster.nodes)
+
+
+def resolve_real_server(
+    cluster: Cluster, address: Address | None, own_addresses: Collection[Address]
+) -> RealServerPlan:
+    """What the file asks of the real server at `address`.
+
+    None: the one of this machine's `own_addresses` that a service lists. UsageError: no service
+    lists it, or several fit.
+    """
+    listed = {server.address for service in cluster.services for server in service.real_servers}
+    chosen = _choose(cluster, listed, address, own_addresses)
+    addresses = dict.fromkeys(_loopback(cluster, chosen))
+    return RealServerPlan(cluster.name, chosen, tuple(addresses))
+
+
+def _choose(
+    cluster: Cluster,
+    listed: Collection[Address],
+    asked: Address | None,
+    own_addresses: Collection[Address],
+) -> Address:
+    candidates = [asked] if asked else list(dict.fromkeys(own_addresses))
+    match [address for address in candidates if address in listed]:
+        case [only]:
+            return only
+        case []:
+            who = str(asked) if asked else "no address of this machine"
+            is_not = "is not" if asked else "is"
+            raise UsageError(f"{cluster.file}: {who} {is_not} a real server of any service")
+        case several:
+            words = ", ".join(map(str, several))
+            raise UsageError(f"{cluster.file}: {words} are real servers; choose with --address")
+
+
+def _loopback(cluster: Cluster, address: Address) -> Iterator[LoopbackAddress]:
+    """With nat the packets arrive addressed to the server itself: nothing to carry."""
+    for service in cluster.services:
+        for server in service.real_servers:
+            if server.address == address and server.forwarding is not Forwarding.NAT:
+                for virtual in _virtual_addresses(cluster, service):
+                    yield LoopbackAddress(virtual, server.forwarding, server.tunnel)
+
+
+def _virtual_addresses(cluster: Cluster, service: VirtualService) -> Iterator[Address]:
+    """A fwmark service may serve any address of its family that the routers carry."""
+    if not isinstance(service.key, FwmarkKey):
+        yield service.key.address
+        return
+    for router in next(iter(cluster.routers.values()), ()):
+        for address in (*router.addresses, *router.excluded_addresses):
+            if Family.of(address) is service.key.family and not address.is_link_local:
+                yield address.ip

@@ -1,0 +1,56 @@
+"""Virtual routers as the file has them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator, WrapValidator
+
+from lvsha.config.mapping import Strict, keep_cut
+from lvsha.config.scalars import (
+    Duration,
+    Flag,
+    InterfaceName,
+    IpInterface,
+    Name,
+    Priority,
+    VirtualRouterId,
+)
+
+EVERY_NODE = "*"
+"""Key under which a single value for all nodes is kept."""
+
+
+def _per_node(value: object) -> object:
+    return value if isinstance(value, dict) else {EVERY_NODE: value}
+
+
+class VirtualRouter(Strict):
+    """One VRRP virtual router: addresses that are on one node at a time."""
+
+    name: Name
+    """Its name in status, logs and metrics."""
+    virtual_router_id: VirtualRouterId
+    """1 to 255, unique per interface and address family."""
+    interface: Annotated[
+        dict[str, InterfaceName],
+        BeforeValidator(_per_node, json_schema_input_type=InterfaceName | dict[str, InterfaceName]),
+    ] = {}
+    """One interface, or one per node; default the node's."""
+    priority: dict[str, Priority] = {}
+    """Priority per node; default the node's. They differ between nodes."""
+    version: Literal[2, 3] = 3
+    """VRRP version; 2 is IPv4 only."""
+    advertisement_interval: Duration = 1.0
+    """Version 3: 10ms to 40.95s in steps of 10ms; version 2: 1s to 255s in whole seconds."""
+    checksum: Literal["with_pseudo_header", "without"] = "with_pseudo_header"
+    """Of version 3 over IPv4: keepalived's default, or RFC 9568's. Both are accepted."""
+    preempt: Flag = True
+    """Take over from a master of lower priority."""
+    addresses: list[IpInterface]
+    """Advertised addresses of one family; of IPv6 a link-local one first."""
+    excluded_addresses: list[IpInterface] = []
+    """Addresses that move along but are not advertised; any family."""
+
+
+RouterItem: TypeAlias = Annotated[VirtualRouter, WrapValidator(keep_cut)]

@@ -1,0 +1,182 @@
+"""Virtual routers: from the file's words to each node's plan, judged on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address
+
+from lvsha.config.document import KeyPath, Report
+from lvsha.config.draft import Draft
+from lvsha.config.mapping import sound
+from lvsha.config.router_schema import EVERY_NODE
+from lvsha.config.router_schema import VirtualRouter as RouterModel
+from lvsha.config.scalars import show_seconds
+from lvsha.config.schema import Node
+from lvsha.core.plan import VirtualRouter
+from lvsha.core.types import Address, Family
+
+_V3_STEP = 0.01
+"""RFC 9568 §5.2.7: Max Advertise Interval counts hundredths of a second, in 12 bits."""
+_V3_LONGEST = 40.95
+_V2_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the routers judged so far have taken."""
+
+    names: set[str] = field(default_factory=set)
+    addresses: dict[tuple[Address, str], str] = field(default_factory=dict)
+    identities: dict[tuple[str, str, Family, int], str] = field(default_factory=dict)
+
+
+def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRouter, ...]]:
+    """The routers of the sound part of a file, for each node by name."""
+    before = _Before()
+    nodes = {} if "nodes" in draft.unsure else draft.file.nodes
+    built: dict[str, list[VirtualRouter]] = {name: [] for name in nodes}
+    for i, router in sound(draft.file.virtual_routers):
+        path: KeyPath = ("virtual_routers", i)
+        _judge_alone(path, router, report)
+        _judge_name(path, router, before, report)
+        family = _family(router)
+        if family is None:
+            continue
+        if nodes:
+            _judge_nodes(path, router, nodes, report)
+        for name, on_node in _on_nodes(router, family, nodes):
+            _judge_identity(path, name, on_node, before, report)
+            built[name].append(on_node)
+        _judge_addresses(path, router, before, report)
+    return {name: tuple(routers) for name, routers in built.items()}
+
+
+def _judge_alone(path: KeyPath, router: RouterModel, report: Report) -> None:
+    at = (*path, "addresses")
+    if not router.addresses:
+        report.wrong(at, "an empty list carries nothing")
+        return
+    first = router.addresses[0]
+    family = Family.of(first)
+    for i, address in enumerate(router.addresses):
+        if Family.of(address) is not family:
+            hint = "give each family its own virtual router, or use excluded_addresses"
+            report.wrong((*at, i), f"{address.ip} is not of the family of {first.ip}", hint)
+    _judge_interval(path, router, report)
+    if family is Family.IPV4:
+        return
+    if not first.is_link_local:
+        hint = "put one of fe80::/10 first (RFC 9568 section 5.2.9)"
+        report.wrong((*at, 0), f"{first.ip} is not a link-local address", hint)
+    if router.version == 2:
+        report.wrong((*path, "version"), "version 2 carries IPv4 only")
+
+
+def _judge_interval(path: KeyPath, router: RouterModel, report: Report) -> None:
+    interval = router.advertisement_interval
+    shown = show_seconds(interval)
+    if router.version == 2:
+        rule, step, longest = "1s to 255s in whole seconds", 1.0, float(_V2_LONGEST)
+    else:
+        rule, step, longest = "10ms to 40.95s in steps of 10ms", _V3_STEP, _V3_LONGEST
+    steps = interval / step
+    if not step <= interval <= longest or abs(steps - round(steps)) > 1e-6:
+        message = f"{shown} is not possible in version {router.version}: {rule}"
+        report.wrong((*path, "advertisement_interval"), message)
+    if router.checksum == "without" and (router.version == 2 or _family(router) is Family.IPV6):
+        report.wrong((*path, "checksum"), "'without' is for version 3 over IPv4")
+
+
+def _judge_name(path: KeyPath, router: RouterModel, before: _Before, report: Report) -> None:
+    if router.name in before.names:
+        message = f"{router.name!r} is already the name of another router"
+        report.wrong((*path, "name"), message)
+    before.names.add(router.name)
+
+
+def _judge_nodes(
+    path: KeyPath, router: RouterModel, nodes: Mapping[str, Node], report: Report
+) -> None:
+    for key, per_node in (("interface", router.interface), ("priority", router.priority)):
+        for name in per_node:
+            if name not in nodes and name != EVERY_NODE:
+                message = f"{name!r} is not a node; those are {', '.join(nodes)}"
+                report.wrong((*path, key, name), message)
+    for name, node in nodes.items():
+        if _interface(router, name, node) is None:
+            hint = f"here, or in nodes.{name}"
+            report.wrong(path, f"missing key 'interface' for node {name!r}", hint)
+    holders: dict[int, str] = {}
+    for name, node in nodes.items():
+        priority = _priority(router, name, node)
+        first = holders.setdefault(priority, name)
+        if first != name:
+            hint = "a priority per node here, or one in each of nodes"
+            message = f"{first} and {name} have the same priority {priority}"
+            report.wrong((*path, "priority"), message, hint)
+
+
+def _judge_identity(
+    path: KeyPath, node: str, router: VirtualRouter, before: _Before, report: Report
+) -> None:
+    identity = (node, router.interface, router.family, router.virtual_router_id)
+    first = before.identities.setdefault(identity, router.name)
+    if first != router.name:
+        message = f"{router.virtual_router_id} is already router {first!r} on {router.interface}"
+        report.wrong((*path, "virtual_router_id"), message)
+
+
+def _judge_addresses(path: KeyPath, router: RouterModel, before: _Before, report: Report) -> None:
+    for key, addresses in (
+        ("addresses", router.addresses),
+        ("excluded_addresses", router.excluded_addresses),
+    ):
+        for i, address in enumerate(addresses):
+            holder = (address.ip, _link(router, address.ip))
+            first = before.addresses.setdefault(holder, f"{router.name}/{key}[{i}]")
+            if first != f"{router.name}/{key}[{i}]":
+                message = f"{address.ip} is already carried by router {first.partition('/')[0]!r}"
+                report.wrong((*path, key, i), message)
+
+
+def _link(router: RouterModel, address: Address) -> str:
+    """Link-local addresses are unique on their link only."""
+    is_local = isinstance(address, IPv6Address) and address.is_link_local
+    return repr(sorted(router.interface.items())) if is_local else ""
+
+
+def _on_nodes(
+    router: RouterModel, family: Family, nodes: Mapping[str, Node]
+) -> Iterator[tuple[str, VirtualRouter]]:
+    for name, node in nodes.items():
+        interface = _interface(router, name, node)
+        if interface is not None:
+            yield (
+                name,
+                VirtualRouter(
+                    router.name,
+                    router.virtual_router_id,
+                    interface,
+                    family,
+                    _priority(router, name, node),
+                    tuple(router.addresses),
+                    tuple(router.excluded_addresses),
+                    router.version,
+                    router.advertisement_interval,
+                    router.checksum == "with_pseudo_header",
+                    router.preempt,
+                ),
+            )
+
+
+def _family(router: RouterModel) -> Family | None:
+    return Family.of(router.addresses[0]) if router.addresses else None
+
+
+def _interface(router: RouterModel, name: str, node: Node) -> str | None:
+    return router.interface.get(name) or router.interface.get(EVERY_NODE) or node.interface
+
+
+def _priority(router: RouterModel, name: str, node: Node) -> int:
+    return router.priority.get(name, node.priority)

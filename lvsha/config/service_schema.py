@@ -1,0 +1,167 @@
+"""Virtual services and their real servers as the file has them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, ConfigDict, Discriminator, PlainValidator, WrapValidator
+
+from lvsha.config.checks import HttpCheck, TcpCheck, check_level
+from lvsha.config.mapping import CUT, Strict, keep_cut
+from lvsha.config.scalars import (
+    Flag,
+    IpAddress,
+    KernelTime,
+    Mark,
+    Name,
+    Netmask,
+    Port,
+    RealPort,
+    Threshold,
+    Weight,
+)
+from lvsha.config.wording import WrongValueError, show
+
+_CheckInput: TypeAlias = Literal["none"] | TcpCheck | HttpCheck
+CheckLevel: TypeAlias = Annotated[
+    Any, PlainValidator(check_level, json_schema_input_type=_CheckInput)
+]
+OnFailure: TypeAlias = Literal["remove", "quiesce"]
+Forwarding: TypeAlias = Literal["nat", "dr", "tun"]
+Scheduler: TypeAlias = Literal[
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq", "mh", "fo", "ovf"
+]
+SchedulerFlag: TypeAlias = Literal["sh-port", "sh-fallback", "mh-port", "mh-fallback"]
+
+
+def _only_timeout(value: object) -> object:
+    return value if isinstance(value, dict) else {"timeout": value}
+
+
+class Persistence(Strict):
+    """A client stays with its real server for this long after its last connection."""
+
+    timeout: KernelTime
+    """1s to 31 days in whole seconds."""
+    netmask: Netmask | None = None
+    """Groups clients: 255.255.255.0, or of IPv6 a prefix length; default each for itself."""
+
+
+def _only_type(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class IpipTunnel(Strict):
+    """IP in IP."""
+
+    type: Literal["ipip"]
+
+
+class GueTunnel(Strict):
+    """Generic UDP encapsulation."""
+
+    type: Literal["gue"]
+    port: RealPort
+    """UDP port the real server listens on."""
+    checksum: Literal["none", "plain", "remote"] = "none"
+    """Of the outer UDP header."""
+
+
+class GreTunnel(Strict):
+    """Generic routing encapsulation."""
+
+    type: Literal["gre"]
+    checksum: Literal["none", "plain"] = "none"
+    """Of the GRE header."""
+
+
+Tunnel: TypeAlias = Annotated[
+    Annotated[IpipTunnel | GueTunnel | GreTunnel, Discriminator("type")],
+    BeforeValidator(_only_type),
+]
+
+
+class RealServer(Strict):
+    """A machine that serves. In short form just its address."""
+
+    address: IpAddress
+    """Its address."""
+    port: Port | None = None
+    """Its port; default the service's. With dr and tun nothing else works."""
+    weight: Weight = 1
+    """Share of connections, 0 to 65535; 0 takes no new ones."""
+    forwarding: Forwarding | None = None
+    """How packets reach it; default the service's."""
+    tunnel: Tunnel | None = None
+    """Encapsulation, with forwarding tun; default ipip."""
+    upper_threshold: Threshold = 0
+    """Connections at which it takes no more; 0 is no limit."""
+    lower_threshold: Threshold = 0
+    """Connections below which it takes some again."""
+    check: CheckLevel = None
+    """Refines the service's check for this server."""
+
+
+def _real_server(value: Any, validate: Any) -> Any:
+    match value:
+        case str():
+            return validate({"address": value})
+        case dict():
+            return validate(value)
+        case _:
+            if value is CUT:
+                return value
+            raise WrongValueError(f"{show(value)} is not a real server", "write its address")
+
+
+RealServerItem: TypeAlias = Annotated[
+    RealServer, WrapValidator(_real_server, json_schema_input_type=str | RealServer)
+]
+
+
+class VirtualService(Strict):
+    """An address, protocol and port, or a firewall mark, spread over real servers."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["address", "port"]}, {"required": ["fwmark", "family"]}]
+        }
+    )
+
+    name: Name
+    """Its name in status, logs and metrics."""
+    protocol: Literal["tcp", "udp", "sctp"] | None = None
+    """Transport protocol; default tcp."""
+    address: IpAddress | None = None
+    """The virtual address clients use."""
+    port: Port | None = None
+    """The port clients use; 0, only with persistence, is every port."""
+    fwmark: Mark | None = None
+    """In place of protocol, address and port: packets marked so by the firewall."""
+    family: Literal["ipv4", "ipv6"] | None = None
+    """Address family of a fwmark service."""
+    scheduler: Scheduler = "wlc"
+    """Who gets the next connection."""
+    scheduler_flags: list[SchedulerFlag] = []
+    """Options of sh and mh."""
+    forwarding: Forwarding | None = None
+    """How packets reach real servers: required here, in defaults or per real server."""
+    persistence: (
+        Annotated[
+            Persistence,
+            BeforeValidator(_only_timeout, json_schema_input_type=KernelTime | Persistence),
+        ]
+        | None
+    ) = None
+    """A client's time with its real server; absent is none."""
+    one_packet: Flag = False
+    """Schedule every packet on its own: udp and fwmark services only."""
+    on_failure: OnFailure | None = None
+    """What becomes of a failed real server; default that of `defaults`."""
+    check: CheckLevel = None
+    """Refines the check of `defaults`; `none`: its servers are always up."""
+    real_servers: list[RealServerItem]
+    """The machines that serve, each once."""
+
+
+ServiceItem: TypeAlias = Annotated[VirtualService, WrapValidator(keep_cut)]

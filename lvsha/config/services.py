@@ -1,0 +1,176 @@
+"""Virtual services: from the file's words to the plan's values, judged on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lvsha.config.check_levels import Level, refine
+from lvsha.config.document import KeyPath, Report
+from lvsha.config.draft import Draft
+from lvsha.config.mapping import CUT, sound
+from lvsha.config.schema import Defaults
+from lvsha.config.servers import Heritage, build_servers, show_family
+from lvsha.config.service_schema import VirtualService as ServiceModel
+from lvsha.core.plan import VirtualService
+from lvsha.core.types import (
+    Address,
+    Family,
+    FwmarkKey,
+    Key,
+    OnFailure,
+    Protocol,
+    Service,
+    ServiceFlags,
+    ServiceKey,
+)
+
+_FAMILIES = {"ipv4": Family.IPV4, "ipv6": Family.IPV6}
+_PROTOCOLS = {"tcp": Protocol.TCP, "udp": Protocol.UDP, "sctp": Protocol.SCTP}
+_IDENTITY = {
+    "with fwmark": ({"family"}, {"protocol", "address", "port"}),
+    "without fwmark": ({"address", "port"}, {"family"}),
+}
+"""Keys a service needs, and keys that belong to the other kind."""
+_FLAGS = {"fallback": ServiceFlags.SCHED1, "port": ServiceFlags.SCHED2}
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What judging a service takes from the rest of the file, and from the services before it.
+
+    `carried` is empty where any address may be a service's.
+    """
+
+    defaults: Defaults
+    check: Level
+    is_sure: bool
+    carried: frozenset[Address]
+    nodes: Mapping[Address, str]
+    names: set[str] = field(default_factory=set)
+    keys: dict[Key, str] = field(default_factory=dict)
+
+
+def build_services(draft: Draft, report: Report) -> tuple[VirtualService, ...]:
+    """The services of the sound part of a file, in its order."""
+    around = _surroundings(draft, report)
+    built = (
+        _build(("virtual_services", i), service, around, report)
+        for i, service in sound(draft.file.virtual_services)
+    )
+    return tuple(service for service in built if service is not None)
+
+
+def _surroundings(draft: Draft, report: Report) -> _Surroundings:
+    file = draft.file
+    is_sure = "defaults" not in draft.unsure
+    at: KeyPath = ("defaults", "check")
+    return _Surroundings(
+        defaults=file.defaults,
+        check=refine(None, file.defaults.check, at, report) if is_sure else CUT,
+        is_sure=is_sure,
+        carried=frozenset() if "virtual_routers" in draft.unsure else _carried(draft),
+        nodes={node.address: name for name, node in file.nodes.items()},
+    )
+
+
+def _carried(draft: Draft) -> frozenset[Address]:
+    return frozenset(
+        address.ip
+        for router in draft.file.virtual_routers
+        for address in (*router.addresses, *router.excluded_addresses)
+    )
+
+
+def _build(
+    path: KeyPath, service: ServiceModel, around: _Surroundings, report: Report
+) -> VirtualService | None:
+    if service.name in around.names:
+        message = f"{service.name!r} is already the name of another service"
+        report.wrong((*path, "name"), message)
+    around.names.add(service.name)
+    _judge_identity(path, service, report)
+    key = _key(service)
+    if key is None:
+        return None
+    _judge_key(path, service, key, around, report)
+    _judge_options(path, service, key, report)
+    heritage = Heritage(
+        path=path,
+        key=key,
+        forwarding=service.forwarding or around.defaults.forwarding,
+        check=refine(around.check, service.check, (*path, "check"), report),
+        is_sure=around.is_sure,
+        nodes=around.nodes,
+    )
+    return VirtualService(
+        service.name,
+        _kernel_service(service, key),
+        build_servers(heritage, service.real_servers, report),
+        OnFailure(service.on_failure or around.defaults.on_failure),
+    )
+
+
+def _judge_identity(path: KeyPath, service: ServiceModel, report: Report) -> None:
+    """A service is named by address and port, or by fwmark and family."""
+    given = service.model_fields_set
+    kind = "with fwmark" if "fwmark" in given else "without fwmark"
+    needed, foreign = _IDENTITY[kind]
+    for key in sorted(needed - given):
+        report.wrong(path, f"missing key {key!r}")
+    for key in sorted(foreign & given):
+        report.wrong((*path, key), f"a service {kind} has no {key!r}")
+
+
+def _key(service: ServiceModel) -> Key | None:
+    if service.fwmark is not None:
+        return FwmarkKey(_FAMILIES[service.family], service.fwmark) if service.family else None
+    if service.address is None or service.port is None:
+        return None
+    return ServiceKey(_PROTOCOLS[service.protocol or "tcp"], service.address, service.port)
+
+
+def _judge_key(
+    path: KeyPath, service: ServiceModel, key: Key, around: _Surroundings, report: Report
+) -> None:
+    if key in around.keys:
+        report.wrong(path, f"{key} is already service {around.keys[key]!r}")
+    around.keys.setdefault(key, service.name)
+    if not isinstance(key, ServiceKey):
+        return
+    if key.port == 0 and service.persistence is None:
+        hint = "port 0 is every port, and a client must stay with its server over all of them"
+        report.wrong((*path, "port"), "port 0 needs persistence", hint)
+    if around.carried and key.address not in around.carried:
+        hint = "add it to the addresses of a virtual router"
+        report.wrong((*path, "address"), f"{key.address} is carried by no virtual router", hint)
+
+
+def _judge_options(path: KeyPath, service: ServiceModel, key: Key, report: Report) -> None:
+    if service.one_packet and isinstance(key, ServiceKey) and key.protocol is not Protocol.UDP:
+        message = f"true is for udp and fwmark services, not {key.protocol.name.lower()}"
+        report.wrong((*path, "one_packet"), message)
+    for i, flag in enumerate(service.scheduler_flags):
+        scheduler = flag.partition("-")[0]
+        if scheduler != service.scheduler:
+            message = f"{flag} is an option of scheduler {scheduler}, not {service.scheduler}"
+            report.wrong((*path, "scheduler_flags", i), message)
+    if service.persistence is None or service.persistence.netmask is None:
+        return
+    if service.persistence.netmask[0] is not key.family:
+        wanted = "like 255.255.255.0" if key.family is Family.IPV4 else "a prefix length"
+        message = f"an {show_family(key.family)} service's netmask is {wanted}"
+        report.wrong((*path, "persistence", "netmask"), message)
+
+
+def _kernel_service(service: ServiceModel, key: Key) -> Service:
+    flags = ServiceFlags.ONE_PACKET if service.one_packet else ServiceFlags.NONE
+    for flag in service.scheduler_flags:
+        flags |= _FLAGS[flag.partition("-")[2]]
+    persistence, bits = service.persistence, key.family.bits
+    if persistence is None:
+        return Service(key, service.scheduler, flags, 0, bits)
+    netmask = persistence.netmask[1] if persistence.netmask else bits
+    return Service(
+        key, service.scheduler, flags | ServiceFlags.PERSISTENT, persistence.timeout, netmask
+    )
