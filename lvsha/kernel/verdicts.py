@@ -29,7 +29,7 @@ from lvsha.core.types import (
 )
 
 SCHEDULERS = frozenset(
-    "none rr wrr lc wlc lblc lblcr sh dh sed nq mh fo ovf".split()  # noqa: SIM905
+    ("none", "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq", "mh", "fo", "ovf")
 )
 PERSISTENCE_ENGINES = frozenset({"", "sip"})
 
