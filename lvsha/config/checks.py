@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from lvsha.config.mapping import Strict
 from lvsha.config.scalars import CheckInterval, CheckTimeout, IpAddress, RealPort, Results
@@ -120,6 +120,7 @@ class HttpCheck(CommonCheck):
     status: Annotated[
         list[StatusRange],
         BeforeValidator(_some_statuses, json_schema_input_type=StatusRange | list[StatusRange]),
+        Field(json_schema_extra={"default": ["200-299"]}),
     ] = [(200, 299)]
     """Statuses and ranges of them that count as a pass."""
     contains: Text | None = None

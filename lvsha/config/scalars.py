@@ -209,8 +209,10 @@ _DURATION_SCHEMA = WithJsonSchema(
 Name: TypeAlias = Annotated[str, PlainValidator(name), _text("^[A-Za-z0-9_.-]+$")]
 InterfaceName: TypeAlias = Annotated[str, PlainValidator(interface), _text(r"^[^\s/:]{1,15}$")]
 Flag: TypeAlias = Annotated[bool, PlainValidator(flag), WithJsonSchema({"type": "boolean"})]
-IpAddress: TypeAlias = Annotated[Address, PlainValidator(address), _text()]
-IpInterface: TypeAlias = Annotated[InterfaceAddress, PlainValidator(interface_address), _text()]
+IpAddress: TypeAlias = Annotated[Address, PlainValidator(address), _text("^[0-9A-Fa-f:.]+$")]
+IpInterface: TypeAlias = Annotated[
+    InterfaceAddress, PlainValidator(interface_address), _text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$")
+]
 Netmask: TypeAlias = Annotated[
     tuple[Family, int],
     PlainValidator(netmask),

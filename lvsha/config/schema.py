@@ -6,8 +6,9 @@ value live in its type; rules between values are judged where the plan is built.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -23,8 +24,12 @@ from lvsha.config.scalars import (
     ResyncInterval,
     SysctlName,
     SysctlValue,
+    show_seconds,
 )
 from lvsha.config.service_schema import CheckLevel, Forwarding, OnFailure, ServiceItem
+
+_SYSCTLS = ("expire_nodest_conn", "expire_quiescent_template")
+"""On by default: clients of a removed server fail at once instead of by their own timeout."""
 
 
 class Node(Strict):
@@ -76,14 +81,14 @@ class ClusterFile(Strict):
     """The directors by name."""
     virtual_routers: list[RouterItem] = []
     """Addresses that move between the nodes. Absent: somebody else carries them."""
-    defaults: Defaults = Defaults()
+    defaults: Defaults = Field(default_factory=Defaults)
     """Inherited by every virtual service."""
     timeouts: Timeouts | None = None
     """IPVS connection timeouts; absent: untouched."""
-    sysctls: dict[SysctlName, SysctlValue] = {
-        "expire_nodest_conn": "1",
-        "expire_quiescent_template": "1",
-    }
+    sysctls: Annotated[
+        dict[SysctlName, SysctlValue],
+        Field(json_schema_extra={"default": dict.fromkeys(_SYSCTLS, True)}),
+    ] = dict.fromkeys(_SYSCTLS, "1")
     """Settings below net.ipv4.vs; `{}` touches none."""
     resync_interval: ResyncInterval = 5.0
     """How often the kernel's table is compared with what it should be: 100ms to 1h."""
@@ -93,20 +98,30 @@ class ClusterFile(Strict):
     """A read-only TCP listener beside the Unix socket; default none."""
 
 
-class _NoNull(GenerateJsonSchema):
-    """A key is left out, never null."""
+class _AsInTheFile(GenerateJsonSchema):
+    """A key is left out, never null; defaults look like what the file would say."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         found = super().default_schema(schema)
-        if found.get("default", ...) is None:
+        default = found.get("default", ...)
+        if default is None:
             del found["default"]
+        elif isinstance(default, float):
+            found["default"] = show_seconds(default)
         return found
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        found = super().dict_schema(schema)
+        return found if "additionalProperties" in found else found | {"additionalProperties": False}
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a cluster file, for editors and other tools."""
-    schema = ClusterFile.model_json_schema(schema_generator=_NoNull)
-    return {"$schema": _NoNull.schema_dialect, **schema, "title": "lvsha cluster file"}
+    schema = ClusterFile.model_json_schema(schema_generator=_AsInTheFile)
+    return {"$schema": _AsInTheFile.schema_dialect, **schema, "title": "lvsha cluster file"}

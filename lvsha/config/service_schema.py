@@ -77,7 +77,10 @@ class GreTunnel(Strict):
 
 Tunnel: TypeAlias = Annotated[
     Annotated[IpipTunnel | GueTunnel | GreTunnel, Discriminator("type")],
-    BeforeValidator(_only_type),
+    BeforeValidator(
+        _only_type,
+        json_schema_input_type=Literal["ipip", "gre"] | IpipTunnel | GueTunnel | GreTunnel,
+    ),
 ]
 
 
@@ -115,7 +118,7 @@ def _real_server(value: Any, validate: Any) -> Any:
 
 
 RealServerItem: TypeAlias = Annotated[
-    RealServer, WrapValidator(_real_server, json_schema_input_type=str | RealServer)
+    RealServer, WrapValidator(_real_server, json_schema_input_type=IpAddress | RealServer)
 ]
 
 
