@@ -14,14 +14,13 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
 import uvloop
 
-from lvsha.core.health import Outcome
 from lvsha.core.plan import Check, HttpProbe, Probe, TcpProbe
 from lvsha.director.checker import Checkers
 from lvsha.director.descriptors import raise_descriptor_limit
@@ -75,7 +74,6 @@ async def paced(probe: Probe) -> float:
     await asyncio.sleep(SECONDS)
     cpu, done = time.process_time() - began, counters.passed - before
     assert counters.failed == counters.inconclusive == 0, counters
-    assert abs(done / SECONDS - RATE) < RATE / 20, done
     await checkers.close()
     return cpu / done
 

@@ -28,7 +28,7 @@ GOLDEN = 0.6180339887498949
 BURST = 32
 """Starts in one wake-up at most: after a stall the results come first."""
 
-TOGETHER = 0.002
+TOGETHER = 0.005
 """Seconds: starts that are due this soon share one wake-up of the loop."""
 
 
@@ -210,7 +210,10 @@ class Checkers:
             if not watch.removed:
                 self._start(watch, now)
                 started += 1
-        if self._under_way < self._limit:
+        if started == BURST:
+            self._wake_at = self._clock()
+            self._timer = self._loop.call_soon(self._start_due)
+        elif self._under_way < self._limit:
             self._arm()
 
     def _start(self, watch: _Watch, now: float) -> None:

@@ -21,7 +21,8 @@ from lvsha.errors import InconclusiveError, ProbeError
 Wait: TypeAlias = tuple[int, int, str]
 """A file descriptor, the epoll events awaited there, and what for, in words."""
 
-Attempt: TypeAlias = Callable[[], Coroutine[Wait, int | None, str]]
+Running: TypeAlias = Coroutine[Wait, int | None, str]
+Attempt: TypeAlias = Callable[[], Running]
 Done: TypeAlias = Callable[[ProbeResult], None]
 
 BATCH = 256
@@ -40,9 +41,7 @@ class Flight:
 
     __slots__ = ("_engine", "coroutine", "doing", "done", "events", "fd", "started", "timer")
 
-    def __init__(
-        self, engine: Engine, coroutine: Coroutine[Wait, int | None, str], timeout: float, done: Done
-    ) -> None:
+    def __init__(self, engine: Engine, coroutine: Running, timeout: float, done: Done) -> None:
         self._engine = engine
         self.coroutine = coroutine
         self.done = done
@@ -135,7 +134,8 @@ class Engine:
 
 
 def duration(seconds: float) -> str:
-    """`0.3 ms`, `800 ms`, `1.5 s`: as a person says it."""
+    """`0.12 ms`, `1.2 ms`, `800 ms`, `1.5 s`: as a person says it."""
     if seconds >= 1:
         return f"{seconds:.4g} s"
-    return f"{seconds * 1000:.3g} ms"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.2g} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"

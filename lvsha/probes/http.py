@@ -139,7 +139,7 @@ class Answer:
         self._searched += len(data)
         window = self._body + data
         self.found = self._needle in window
-        self._body = window[len(window) - len(self._needle) + 1 :] if self._needle else b""
+        self._body = window[max(0, len(window) - len(self._needle) + 1) :]
         self.complete = self.found or self._searched >= BODY_LIMIT
 
     def on_message_complete(self) -> None:
