@@ -22,6 +22,12 @@ from lvsha.kernel.ports import AddressEvent, Event, EventsLost, Link, LinkEvent
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFA_F_NODAD = 0x02
+FOREVER = 0xFFFFFFFF
+
+AS_VIP = {"flags": IFA_F_NODAD, "valid_lft": FOREVER, "preferred_lft": 0}
+"""Deprecated (RFC 6724 rule 3): else the newest address, the VIP, is the source of what this
+machine sends, and a real server that has the VIP itself drops its checks and tunnel packets."""
+
 SO_RCVBUFFORCE = 33
 
 EVENT_BUFFER = 1 << 20  # bytes: some 1500 events while the loop is busy elsewhere
@@ -63,8 +69,7 @@ class KernelAddresses:
         return tuple(_address(message) for message in messages)
 
     async def add(self, interface: str, address: InterfaceAddress) -> None:
-        flags = {"flags": IFA_F_NODAD} if address.version == 6 else {}
-        await self._change("add", interface, address, flags)
+        await self._change("add", interface, address, AS_VIP if address.version == 6 else {})
 
     async def remove(self, interface: str, address: InterfaceAddress) -> None:
         await self._change("del", interface, address, {})
