@@ -8,14 +8,13 @@ from ipaddress import ip_interface
 import pytest
 
 from lvsha.kernel.addresses import KernelAddresses
-from lvsha.lab.topology import FRONT, REAL_SERVER, VIRTUAL, Lab, Namespace, cluster
+from lvsha.lab.topology import FRONT, REAL_SERVER, VIRTUAL, Lab, cluster
 
 pytestmark = pytest.mark.netns
 
 
-async def add(machine: Namespace, address: str) -> None:
-    with machine.entered():
-        addresses = await KernelAddresses.open()
+async def add(address: str) -> None:
+    addresses = await KernelAddresses.open()
     await addresses.add("eth0", ip_interface(address))
     await addresses.close()
 
@@ -27,6 +26,7 @@ def test_a_vip_is_not_what_a_director_speaks_from(version: int) -> None:
     vip, server = (FRONT.addresses(number)[which].ip for number in (VIRTUAL, REAL_SERVER))
     with Lab() as lab:
         (director,) = cluster(lab, directors=1, real_servers=1).directors
-        asyncio.run(add(director, f"{vip}/{128 if which else 32}"))
+        with director.entered():
+            asyncio.run(add(director, f"{vip}/{128 if which else 32}"))
         route = director.run("ip", "route", "get", str(server)).split()
         assert route[route.index("src") + 1] == str(FRONT.addresses(11)[which].ip)
