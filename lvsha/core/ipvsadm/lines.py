@@ -102,8 +102,11 @@ def protocol_of(key: Key) -> Protocol | None:
     return None if isinstance(key, FwmarkKey) else key.protocol
 
 
-def flag_names(service: Service) -> list[str]:
-    """The scheduler's flags in ipvsadm's words; sh and mh name the first two."""
+def flag_names(service: Service, *, full: bool = True) -> list[str]:
+    """The scheduler's flags in ipvsadm's words.
+
+    sh and mh name the first two; with them ipvsadm never shows the third (`full` does).
+    """
     named = service.scheduler in ("sh", "mh")
     first, second = ("fallback", "port") if named else ("flag-1", "flag-2")
     prefix = f"{service.scheduler}-" if named else ""
@@ -112,7 +115,8 @@ def flag_names(service: Service) -> list[str]:
         (ServiceFlags.SCHED2, f"{prefix}{second}"),
         (ServiceFlags.SCHED3, "flag-3"),
     )
-    return [word for flag, word in words if service.flags & flag]
+    shown = words[:2] if named and not full else words
+    return [word for flag, word in shown if service.flags & flag]
 
 
 def netmask_text(service: Service) -> str | None:
@@ -155,7 +159,7 @@ def _service(service: Service, names: Names, full: bool) -> list[str]:
     if service.flags & ServiceFlags.ONE_PACKET:
         words.append("-o")
     if service.flags & (ServiceFlags.SCHED1 | ServiceFlags.SCHED2 | ServiceFlags.SCHED3):
-        words += ["-b", ",".join(flag_names(service))]
+        words += ["-b", ",".join(flag_names(service, full=full))]
     return words
 
 

@@ -164,7 +164,7 @@ def _service_line(status: ServiceStatus, layout: Layout, names: Names) -> str:
 def _service_text(service: Service) -> str:
     text = service.scheduler
     if service.flags & (ServiceFlags.SCHED1 | ServiceFlags.SCHED2 | ServiceFlags.SCHED3):
-        text += f" ({','.join(flag_names(service))})"
+        text += f" ({','.join(flag_names(service, full=False))})"
     if service.flags & ServiceFlags.PERSISTENT:
         text += f" persistent {service.timeout}"
         if (mask := netmask_text(service)) is not None:

@@ -1,0 +1,109 @@
+"""The programs: `lvsha ipvsadm`, lvsha-ipvsadm, lvsha-ipvsadm-save, lvsha-ipvsadm-restore.
+
+A command line must answer at once: nothing is imported here but what every run needs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from lvsha.cli.ipvsadm.names import SystemNames
+from lvsha.cli.ipvsadm.ownership import Ownership
+from lvsha.cli.ipvsadm.session import Session
+from lvsha.cli.ipvsadm.streams import Streams
+from lvsha.core.ipvsadm.refusals import listing_refusal_text
+from lvsha.errors import HostError, KernelError
+from lvsha.kernel.ipvs import KernelIpvs
+
+MODPROBE = "/sbin/modprobe"
+SAVE_HELP = """\
+ipvsadm-save: Script to save the IPVS table to stdout.
+   With the -n option, prints out the table in numeric format."""
+
+
+def main(words: Sequence[str]) -> int:
+    """`ipvsadm` with these arguments: everything is said, the exit code returned."""
+    session = _session()
+    try:
+        return session.run(words)
+    finally:
+        session.close()
+
+
+def ipvsadm() -> None:
+    """The program lvsha-ipvsadm."""
+    _die_of_signals()
+    sys.exit(main(sys.argv[1:]))
+
+
+def save() -> None:
+    """The program lvsha-ipvsadm-save [-n] [--full]."""
+    _die_of_signals()
+    given = sys.argv[1:]
+    if any(word.startswith("-") and word not in ("-n", "--full") for word in given):
+        Streams.of_process().complain(SAVE_HELP)
+        sys.exit(1)
+    sys.exit(main(["-S", *(word for word in ("-n", "--full") if word in given)]))
+
+
+def restore() -> None:
+    """The program lvsha-ipvsadm-restore [--atomic]: the lines replace the whole table."""
+    _die_of_signals()
+    session = _session()
+    if "--atomic" in sys.argv[1:]:
+        sys.exit(session.replace_atomically())
+    main(["-C"])
+    sys.exit(session.run(["-R"]))
+
+
+def open_ipvs() -> KernelIpvs:
+    """IPVS, loaded if need be. HostError with ipvsadm's words where it is not to be had."""
+    try:
+        return _open()
+    except (HostError, KernelError):
+        status = os.spawnv(os.P_WAIT, MODPROBE, [MODPROBE, "--", "ip_vs"])  # noqa: S606
+    try:
+        if status == 0:
+            return _open()
+        reason = _why_not()
+    except HostError:
+        reason = _why_not()
+    except KernelError as error:
+        reason = listing_refusal_text(error.errno) or os.strerror(error.errno)
+    raise HostError(
+        f"Can't initialize ipvs: {reason}\n"
+        "Are you sure that IP Virtual Server is built in the kernel or as module?"
+    )
+
+
+def _open() -> KernelIpvs:
+    ipvs = KernelIpvs.open()
+    try:
+        ipvs.info()  # what only root may ask, whatever else comes
+    except KernelError:
+        ipvs.close()
+        raise
+    return ipvs
+
+
+def _why_not() -> str:
+    """A kernel without IPVS tells nobody but root that it has none."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).close()
+    except PermissionError:
+        return "Permission denied (you must be root)"
+    return "Protocol not available"
+
+
+def _session() -> Session:
+    return Session(open_ipvs, SystemNames(), Streams.of_process(), Ownership())
+
+
+def _die_of_signals() -> None:
+    """A closed pipe or Ctrl-C ends a command line quietly, as it ends any C program."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
