@@ -27,6 +27,6 @@ def test_a_vip_is_not_what_a_director_speaks_from(version: int) -> None:
     with Lab() as lab:
         (director,) = cluster(lab, directors=1, real_servers=1).directors
         with director.entered():
-            asyncio.run(add(director, f"{vip}/{128 if which else 32}"))
+            asyncio.run(add(f"{vip}/{128 if which else 32}"))
         route = director.run("ip", "route", "get", str(server)).split()
         assert route[route.index("src") + 1] == str(FRONT.addresses(11)[which].ip)
