@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol, TypeAlias
 
 from lvsha.core.health import Health, Measured, Outcome, ProbeResult, judge
 from lvsha.core.plan import Check
+from lvsha.director.probe_counters import ProbeCounters
 from lvsha.director.witness import STALL, LagWitness
 
 FIRST_ROUND_RATE = 4000
@@ -51,34 +51,6 @@ class Prober(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(slots=True)
-class Counters:
-    """Results by outcome. `stalled` counts the inconclusive ones our own lateness caused.
-
-    `lateness` is by how many seconds the latest starts were late.
-    """
-
-    passed: int = 0
-    failed: int = 0
-    inconclusive: int = 0
-    stalled: int = 0
-    lateness: deque[float] = field(default_factory=lambda: deque(maxlen=4096), repr=False)
-
-    def lateness_quantile(self, quantile: float) -> float:
-        """Seconds; 0 while nothing has run."""
-        ordered = sorted(self.lateness)
-        return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))] if ordered else 0.0
-
-    def count(self, outcome: Outcome) -> None:
-        match outcome:
-            case Outcome.PASS:
-                self.passed += 1
-            case Outcome.FAIL:
-                self.failed += 1
-            case Outcome.INCONCLUSIVE:
-                self.inconclusive += 1
-
-
 @dataclass(slots=True, eq=False)
 class _Watch:
     """A check, its health and its place in the schedule.
@@ -88,6 +60,7 @@ class _Watch:
     on our own lateness; a pass refills them.
     """
 
+    number: int
     check: Check
     start: Start
     health: Health
@@ -114,7 +87,7 @@ class Checkers:
         limit: int = 1000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.counters = Counters()
+        self.counters = ProbeCounters()
         self.witness = LagWitness(clock)
         self._loop = asyncio.get_running_loop()
         self._prober = prober
@@ -123,7 +96,7 @@ class Checkers:
         self._clock = clock
         self._watches: dict[Check, _Watch] = {}
         self._queue: list[tuple[float, int, _Watch]] = []
-        self._number = 0
+        self._added = 0
         self._under_way = 0
         self._undecided = 0
         self._timer: asyncio.Handle | None = None
@@ -170,14 +143,15 @@ class Checkers:
         if health is None:
             health = Health(since=time.time())
         now = self._clock()
-        self._number += 1
+        number = self._added = self._added + 1
         planned = now + min(delay, check.interval * share)
-        place = check.interval * (self._number * GOLDEN % 1)
+        place = check.interval * (number * GOLDEN % 1)
         pause = check.interval - (planned - place) % check.interval
-        watch = _Watch(check, self._prober.prepare(check), health, planned, pause, check.fall)
+        start = self._prober.prepare(check)
+        watch = _Watch(number, check, start, health, planned, pause, check.fall)
         self._watches[check] = watch
         self._undecided += health.measured is Measured.UNKNOWN
-        heappush(self._queue, (planned, self._number, watch))
+        heappush(self._queue, (planned, number, watch))
 
     def _remove(self, check: Check) -> Health:
         watch = self._watches.pop(check)
@@ -211,7 +185,7 @@ class Checkers:
                 self._start(watch, now)
                 started += 1
         if started == BURST:
-            self._wake_at = self._clock()
+            self._wake_at = float("-inf")
             self._timer = self._loop.call_soon(self._start_due)
         elif self._under_way < self._limit:
             self._arm()
@@ -255,6 +229,5 @@ class Checkers:
         if behind > interval:
             planned += behind // interval * interval
         watch.planned, watch.pause = planned, interval
-        self._number += 1
-        heappush(self._queue, (planned, self._number, watch))
+        heappush(self._queue, (planned, watch.number, watch))
         self._arm()
