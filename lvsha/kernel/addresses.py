@@ -22,7 +22,7 @@ from lvsha.kernel.ports import AddressEvent, Event, EventsLost, Link, LinkEvent
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000
 IFA_F_NODAD = 0x02
-FOREVER = 0xFFFFFFFF
+FOREVER = 0xFFFFFFFF  # INFINITY_LIFE_TIME
 
 AS_VIP = {"flags": IFA_F_NODAD, "valid_lft": FOREVER, "preferred_lft": 0}
 """Deprecated (RFC 6724 rule 3): else the newest address, the VIP, is the source of what this

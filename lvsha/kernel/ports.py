@@ -119,7 +119,10 @@ class Addresses(Protocol):
         ...
 
     async def add(self, interface: str, address: InterfaceAddress) -> None:
-        """Add an address; IPv6 with IFA_F_NODAD. KernelError(EEXIST) where it is already there."""
+        """Add an address; IPv6 with IFA_F_NODAD and deprecated: never a source by itself.
+
+        KernelError(EEXIST) where it is already there.
+        """
         ...
 
     async def remove(self, interface: str, address: InterfaceAddress) -> None:

@@ -20,4 +20,5 @@ def load_tunnel(module: str, host: Host | None = None) -> None:
         raise HostError(f"{module}: modprobe takes too long") from None
     if outcome.status:
         reason = outcome.complaint or f"modprobe ended with {outcome.status}"
+        reason = reason.removeprefix("modprobe: FATAL: ")
         raise HostError(f"{module}: kernel {host.release} does not load it: {reason}")
