@@ -1,0 +1,103 @@
+"""The real ipvsadm and ours side by side, each in a namespace of its own."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lvsha.cli.ipvsadm.names import SystemNames
+from lvsha.cli.ipvsadm.ownership import Ownership
+from lvsha.cli.ipvsadm.program import open_ipvs
+from lvsha.cli.ipvsadm.session import Session
+from lvsha.cli.ipvsadm.streams import Streams
+from lvsha.kernel.ipvs import KernelIpvs
+from lvsha.lab.topology import Lab, Namespace
+
+PROGRAMS = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a program left behind."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+@dataclass
+class Pair:
+    """`kernel` is the table of `ours`, kept open: in-process runs need no process."""
+
+    real: Namespace
+    ours: Namespace
+    kernel: KernelIpvs
+
+    def of_real(self, words: Sequence[str], stdin: bytes = b"") -> Said:
+        with self.real.entered():
+            return run(["ipvsadm", *words], stdin)
+
+    def of_ours(self, words: Sequence[str], stdin: bytes = b"") -> Said:
+        """Ours in this process, but for the interpreter's start the whole program."""
+        with self.ours.entered():
+            return run_in_process(self.kernel, words, stdin)
+
+    def check(self, words: Sequence[str], stdin: bytes = b"") -> None:
+        """Both say the same, byte for byte, and end with the same code."""
+        real, ours = self.of_real(words, stdin), self.of_ours(words, stdin)
+        assert real == ours, difference(words, stdin, real, ours)
+
+    def clear(self) -> None:
+        for words in (["-C"], ["--stop-daemon", "master"], ["--stop-daemon", "backup"]):
+            self.of_real(words)
+            self.of_ours(words)
+
+
+@contextmanager
+def pair() -> Iterator[Pair]:
+    with Lab() as lab:
+        real, ours = lab.add("real", "ours")
+        with ours.entered():
+            kernel = open_ipvs()
+        yield Pair(real, ours, kernel)
+        kernel.close()
+
+
+def run(argv: Sequence[str], stdin: bytes = b"") -> Said:
+    words = [os.fsencode(word) for word in argv]
+    done = subprocess.run(words, input=stdin, capture_output=True, check=False, timeout=60)
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def run_in_process(kernel: KernelIpvs, words: Sequence[str], stdin: bytes = b"") -> Said:
+    out, err = io.BytesIO(), io.BytesIO()
+    streams = Streams(io.BytesIO(stdin).read, out, err)
+    session = Session(lambda: kernel, SystemNames(), streams, Ownership("/run/nowhere"))
+    code = session.run(words)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def difference(words: Sequence[str], stdin: bytes, real: Said, ours: Said) -> str:
+    """Only the lines that differ: a table has hundreds."""
+    found = [f"{list(words)!r}: exit code {real.code} of the real one, {ours.code} of ours"]
+    for name in ("out", "err"):
+        one, other = getattr(real, name), getattr(ours, name)
+        lines = difflib.unified_diff(
+            one.decode(errors="replace").splitlines(),
+            other.decode(errors="replace").splitlines(),
+            f"real {name}",
+            f"our {name}",
+            lineterm="",
+            n=0,
+        )
+        found += list(lines)[:20]
+    if stdin:
+        found.append(f"standard input: {stdin!r}")
+    return "\n".join(found)
