@@ -109,15 +109,11 @@ class KernelAddresses:
 
     async def _read(self, subscription: socket.socket) -> AsyncIterator[Event]:
         marshal = MarshalRtnl()
-        loop = asyncio.get_running_loop()
         names = await self._names()
         try:
             while True:
-                try:
-                    data = await loop.sock_recv(subscription, 1 << 16)
-                except OSError as error:
-                    if error.errno != errno.ENOBUFS:
-                        raise KernelError(error.errno or errno.EIO, "rtnetlink events") from error
+                data = await _receive(subscription)
+                if data is None:
                     # A fresh socket: what is still queued in this one is older than the re-read.
                     self._unsubscribe(subscription)
                     subscription = self._subscribe()
@@ -153,6 +149,16 @@ def _index(interface: str) -> int:
         return socket.if_nametoindex(interface)
     except OSError:
         raise KernelError(errno.ENODEV, f"interface {interface}") from None
+
+
+async def _receive(subscription: socket.socket) -> bytes | None:
+    """One read of messages; None when the kernel had to drop some."""
+    try:
+        return await asyncio.get_running_loop().sock_recv(subscription, 1 << 16)
+    except OSError as error:
+        if error.errno == errno.ENOBUFS:
+            return None
+        raise KernelError(error.errno or errno.EIO, "rtnetlink events") from error
 
 
 def _events(message: Any, names: dict[int, str]) -> Iterator[Event]:
