@@ -11,6 +11,10 @@ NEEDS_LAB = "needs a kernel with IPVS of its own: python -m lvsha.lab.guest pyte
 NEEDS_ROOT = "needs root and network namespaces"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write scenario transcripts anew")
+
+
 def pytest_sessionstart() -> None:
     """No event loop by default: looptime asks for one in plain tests too, and leaves it open."""
     asyncio.set_event_loop(None)
