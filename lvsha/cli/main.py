@@ -101,7 +101,7 @@ def plan(file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
     """
     from lvsha.cli.plans import kernel_changes
 
-    lines = kernel_changes(file, node, runtime_dir)
+    lines = kernel_changes(file, node, _runtime_dir(file, runtime_dir))
     for line in lines:
         click.echo(line)
     return 3 if lines else 0
@@ -192,7 +192,7 @@ def _runtime_dir(file: Path | None, runtime_dir: Path | None) -> Path:
             raise HostError(f"no daemon is running on {RUNTIME_ROOT}/*")
     from lvsha.cli.plans import read_cluster
 
-    return RUNTIME_ROOT / read_cluster(file).cluster
+    return RUNTIME_ROOT / read_cluster(file).name
 
 
 def _one_line(error: click.ClickException) -> str:

@@ -44,7 +44,8 @@ class Settings:
         if plan is None:
             return
         outcome = forwarding.apply(plan.nat_families, self._sysctls)
-        outcome += forwarding.apply_settings(plan.sysctls, self._sysctls)
+        if plan.services:
+            outcome += forwarding.apply_settings(plan.sysctls, self._sysctls)
         for line in outcome.changed:
             log.info("setting.applied", what=line)
         refused = {str(error.what): str(error) for error in outcome.errors}
@@ -99,5 +100,7 @@ def _written(timeouts: Timeouts) -> str:
 
 def _names(plan: DirectorPlan) -> dict[str, str]:
     """Everything the status shows: the file's settings and the forwarding NAT needs."""
+    if not plan.services:
+        return {}  # a node that only carries addresses needs no IPVS, nor its settings
     needed = {Family.IPV4: "net.ipv4.ip_forward", Family.IPV6: "net.ipv6.conf.all.forwarding"}
     return {needed[family]: "1" for family in sorted(plan.nat_families)} | dict(plan.sysctls)
