@@ -145,15 +145,7 @@ class Conversation:
     def _batch(self, family: int, bodies: Sequence[bytes]) -> list[tuple[int, int, str]]:
         first = self._reserve(len(bodies) + 1)
         last = first + len(bodies)
-        parts: list[bytes] = []
-        for number, body in enumerate(bodies, first):
-            length = HEADER_LENGTH + len(body)
-            parts += (HEADER.pack(length, family, netlink.REQUEST, number, 0), body)
-        # Not the last command itself: one that ends with EINTR (a synchronisation thread stopped
-        # before it first ran) is never answered (netlink_rcv_skb in af_netlink.c).
-        flags = netlink.REQUEST | netlink.ACK
-        parts.append(HEADER.pack(HEADER_LENGTH, netlink.NOTHING, flags, last, 0))
-        self._socket.send(b"".join(parts))
+        self._socket.send(framed(family, bodies, first))
         refused: list[tuple[int, int, str]] = []
         for answer in self._answers(first, last):
             if answer.sequence == last:
@@ -193,6 +185,22 @@ class Conversation:
         return bytes(self._buffer[:length])
 
 
+def framed(family: int, bodies: Sequence[bytes], first: int) -> bytes:
+    """One send: requests numbered from `first`, and behind them one that does nothing and is
+    acknowledged.
+
+    Not the last request itself asks: one that ends with EINTR (a synchronisation thread stopped
+    before it first ran) is never answered (netlink_rcv_skb in net/netlink/af_netlink.c).
+    """
+    parts: list[bytes] = []
+    for number, body in enumerate(bodies, first):
+        length = HEADER_LENGTH + len(body)
+        parts += (HEADER.pack(length, family, netlink.REQUEST, number, 0), body)
+    flags = netlink.REQUEST | netlink.ACK
+    parts.append(HEADER.pack(HEADER_LENGTH, netlink.NOTHING, flags, first + len(bodies), 0))
+    return b"".join(parts)
+
+
 def _raise_refusal(refusal: tuple[int, str], what: str) -> None:
     code, text = refusal
     if code:
@@ -200,18 +208,20 @@ def _raise_refusal(refusal: tuple[int, str], what: str) -> None:
 
 
 def _connect() -> socket.socket:
-    end = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_GENERIC)
+    end = None
     try:
+        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+        end = socket.socket(socket.AF_NETLINK, kind, _NETLINK_GENERIC)
         end.bind((0, 0))
-        end.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", RECEIVE_TIMEOUT, 0)
-        )
+        timeout = struct.pack("@ll", RECEIVE_TIMEOUT, 0)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         end.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
         end.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
         _widen(end)
-    except OSError:
-        end.close()
-        raise
+    except OSError as error:
+        if end is not None:
+            end.close()
+        raise KernelError(error.errno or errno.EIO, "netlink socket") from error
     return end
 
 
