@@ -149,8 +149,8 @@ class _Mapping:
         self.key = None
 
     @property
-    def step(self) -> str | int:
-        return self.key or ""
+    def step(self) -> str | None:
+        return self.key
 
 
 @dataclass(slots=True)
@@ -168,7 +168,7 @@ class _List:
         self.places.append(place)
 
     @property
-    def step(self) -> str | int:
+    def step(self) -> int:
         return len(self.values)
 
 
@@ -231,7 +231,8 @@ class _Builder:
         self._refuse_tag(event)
         self._refuse_as_key(event)
         if len(self._open) >= MAX_DEPTH:
-            raise self._stop(event, f"more than {MAX_DEPTH} levels deep")
+            line, column, _ = _place(event)
+            raise _fatal(self._name, line, column, f"more than {MAX_DEPTH} levels deep")
         self._grow(event, 1)
         self._open.append(opened)
 
@@ -275,7 +276,8 @@ class _Builder:
 
     def _mistake(self, event: yaml.Event, message: str, hint: str | None = None) -> Mistake:
         line, column, _ = _place(event)
-        path: KeyPath = tuple(opened.step for opened in self._open)
+        steps = (opened.step for opened in self._open)
+        path: KeyPath = tuple(step for step in steps if step is not None)
         return Mistake(self._name, line, column, show_path(path), message, hint)
 
     def _stop(self, event: yaml.Event, message: str) -> ConfigError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
@@ -24,11 +23,11 @@ _V2_LONGEST = 255
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What the routers judged so far have taken."""
+    """What the routers judged so far have taken, on each node by name."""
 
     names: set[str] = field(default_factory=set)
-    addresses: dict[tuple[Address, str], str] = field(default_factory=dict)
     identities: dict[tuple[str, str, Family, int], str] = field(default_factory=dict)
+    addresses: dict[tuple[str, str, Address], tuple[KeyPath, str]] = field(default_factory=dict)
 
 
 def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRouter, ...]]:
@@ -47,8 +46,8 @@ def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRou
             _judge_nodes(path, router, nodes, report)
         for name, on_node in _on_nodes(router, family, nodes):
             _judge_identity(path, name, on_node, before, report)
+            _judge_addresses(path, name, on_node, before, report)
             built[name].append(on_node)
-        _judge_addresses(path, router, before, report)
     return {name: tuple(routers) for name, routers in built.items()}
 
 
@@ -127,23 +126,20 @@ def _judge_identity(
         report.wrong((*path, "virtual_router_id"), message)
 
 
-def _judge_addresses(path: KeyPath, router: RouterModel, before: _Before, report: Report) -> None:
+def _judge_addresses(
+    path: KeyPath, node: str, router: VirtualRouter, before: _Before, report: Report
+) -> None:
     for key, addresses in (
         ("addresses", router.addresses),
         ("excluded_addresses", router.excluded_addresses),
     ):
         for i, address in enumerate(addresses):
-            holder = (address.ip, _link(router, address.ip))
-            first = before.addresses.setdefault(holder, f"{router.name}/{key}[{i}]")
-            if first != f"{router.name}/{key}[{i}]":
-                message = f"{address.ip} is already carried by router {first.partition('/')[0]!r}"
-                report.wrong((*path, key, i), message)
-
-
-def _link(router: RouterModel, address: Address) -> str:
-    """Link-local addresses are unique on their link only."""
-    is_local = isinstance(address, IPv6Address) and address.is_link_local
-    return repr(sorted(router.interface.items())) if is_local else ""
+            at = (*path, key, i)
+            # a link-local address is unique on its link only
+            link = router.interface if address.is_link_local else ""
+            first, name = before.addresses.setdefault((node, link, address.ip), (at, router.name))
+            if first != at:
+                report.wrong(at, f"{address.ip} is already carried by router {name!r}")
 
 
 def _on_nodes(

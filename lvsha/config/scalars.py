@@ -20,6 +20,7 @@ from lvsha.core.types import Address, Family, InterfaceAddress
 T = TypeVar("T")
 
 DAY = 86400.0
+_ENDLESS = 1e12
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]+")
@@ -56,11 +57,18 @@ def seconds(value: object) -> float:
 
 def show_seconds(value: float) -> str:
     """A duration as a file would have it; `seconds` of it is the value again."""
-    if value >= 3600 and value % 3600 == 0:
+    if 3600 <= value < _ENDLESS and value % 3600 == 0:
         return f"{value / 3600:.0f}h"
     if abs(value) < 1:
-        return f"{value * 1000:.6g}ms"
-    return f"{value:.9g}s"
+        return f"{_plain(value * 1000)}ms"
+    return f"{_plain(value)}s"
+
+
+def _plain(number: float) -> str:
+    """Without exponent while a person would read it so."""
+    if abs(number) >= _ENDLESS:
+        return f"{number:g}"
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def duration(low: float, high: float) -> Callable[[object], float]:

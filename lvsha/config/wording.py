@@ -113,11 +113,18 @@ def _reword(detail: ErrorDetails) -> tuple[str, str | None]:
 def _known_keys(model: type[BaseModel], location: KeyPath) -> tuple[str, ...]:
     """The keys that the mapping at `location` inside `model` may have."""
     models = [model]
-    for part in location:
-        fields = [each.model_fields.get(str(part)) for each in models]
-        inner = [found for each in fields if each for found in _models_in(each.annotation)]
-        models = inner or models
+    for part in map(str, location):
+        fields = [each.model_fields[part] for each in models if part in each.model_fields]
+        inner = [found for each in fields for found in _models_in(each.annotation)]
+        tagged = [each for each in models if part in _tags(each)]
+        models = inner or tagged or models
     return tuple(dict.fromkeys(name for each in models for name in each.model_fields))
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """The words of its `type` that choose a model among several."""
+    field = model.model_fields.get("type")
+    return get_args(field.annotation) if field else ()
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -1,0 +1,104 @@
+"""Keys of the contract whose feature is not built yet are unknown, never silently accepted."""
+
+from __future__ import annotations
+
+import pytest
+
+from lvsha.errors import ConfigError
+from tests.config.text import cluster, router, service
+
+ROUTER = [
+    "preempt_delay: 0s",
+    "startup_delay: 0s",
+    "unicast: false",
+    "accept_ttl: 255",
+    "authentication: {type: pass, password: secret12}",
+    "virtual_mac: false",
+    "garp: {repeat: 5}",
+    "track: [{interface: eth1}]",
+    "routes: [{to: 10.0.0.0/8, via: 192.168.1.1}]",
+    "rules: [{from: 192.168.1.100/32, table: 100}]",
+    "hooks: {on_change: {exec: [/bin/true]}}",
+]
+SERVICE = [
+    "quorum: 1",
+    "hysteresis: 0",
+    "checks_required: all",
+    "initial: kernel",
+    "slow_start: 0s",
+    "drain_timeout: 60s",
+    "panic_threshold: 0",
+    "damping: {transitions: 4}",
+    "backups: [[{address: 192.168.1.50}]]",
+    "active_when: always",
+]
+TOP = ["sync_groups: [{name: both, routers: [web]}]", "connection_sync: {interface: eth1}"]
+CHECK = [
+    "interval_down: 1s",
+    "interval_transition: 1s",
+    "jitter: 100ms",
+    "source: 192.168.1.11",
+    "device: eth0",
+    "mark: 1",
+    "via: vip",
+]
+TCP = ["send: x", "expect: y", "expect_regex: z"]
+HTTP = [
+    "regex: x",
+    "json: {}",
+    "digest: x",
+    "body: x",
+    "user: x",
+    "password_file: x",
+    "redirects: 1",
+    "http2: true",
+]
+TYPES = [
+    "https", "tls", "udp", "dns", "smtp", "ping", "script", "file", "grpc", "redis", "mysql",
+    "postgres", "agent",
+]  # fmt: skip
+
+
+def _refused(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        cluster(text)
+    (only,) = caught.value.mistakes
+    return only.message
+
+
+def _key(line: str) -> str:
+    return line.partition(":")[0]
+
+
+@pytest.mark.parametrize("line", ROUTER, ids=_key)
+def test_a_later_router_key_is_unknown(line: str) -> None:
+    assert _refused(router(line)) == f"unknown key {_key(line)!r}"
+
+
+@pytest.mark.parametrize("line", SERVICE, ids=_key)
+def test_a_later_service_key_is_unknown(line: str) -> None:
+    assert _refused(service(line)) == f"unknown key {_key(line)!r}"
+
+
+@pytest.mark.parametrize("line", TOP, ids=_key)
+def test_a_later_top_level_key_is_unknown(line: str) -> None:
+    assert _refused(line) == f"unknown key {_key(line)!r}"
+
+
+@pytest.mark.parametrize("line", CHECK + TCP, ids=_key)
+def test_a_later_key_of_tcp_is_unknown(line: str) -> None:
+    assert _refused(service(f"check: {{type: tcp, {line}}}")) == f"unknown key {_key(line)!r}"
+
+
+@pytest.mark.parametrize("line", CHECK + HTTP, ids=_key)
+def test_a_later_key_of_http_is_unknown(line: str) -> None:
+    assert _refused(service(f"check: {{type: http, {line}}}")) == f"unknown key {_key(line)!r}"
+
+
+@pytest.mark.parametrize("word", TYPES)
+def test_a_later_check_type_is_none_of_those_built(word: str) -> None:
+    assert _refused(service(f"check: {{type: {word}}}")) == f"{word!r} is not one of tcp, http"
+
+
+def test_a_list_of_checks_is_not_a_check_yet() -> None:
+    assert _refused(service("check: [{type: tcp}]")) == "a list is not a check"
