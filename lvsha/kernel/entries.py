@@ -227,14 +227,18 @@ def _tunnel(values: _Values) -> Tunnel:
 
 
 def _destination_status(entry: bytes, family: Family) -> DestinationStatus:
-    values = _values(entry, family)
-    fields = attributes(attributes(entry)[Attr.DEST])
+    values = _fast_values(entry)
+    if values is None:
+        values = _values(entry, family)
+        counters = attributes(attributes(entry)[Attr.DEST])
+    else:
+        counters = attributes(entry[_ENTRY.size :])
     return DestinationStatus(
         _destination(values),
         values.active,
         values.inactive,
         values.persistent,
-        _stats(fields, Dest.STATS64, Dest.STATS),
+        _stats(counters, Dest.STATS64, Dest.STATS),
     )
 
 

@@ -222,8 +222,10 @@ def test_a_kernel_that_tells_no_family_means_the_services() -> None:
     """Before Linux 3.18; and none before 5.3 tells of tunnels."""
     plain = replace(TUNNELLED, forwarding=Forwarding.DR, tunnel=Tunnel())
     parts = as_kernels_tell(plain, (0, 0, 0))
-    old = attribute(Attr.DEST, b"".join(parts[:4] + parts[7:12]))
+    old = attribute(Attr.DEST, b"".join([*parts[:4], *parts[7:12], NARROW]))
     assert entries.destinations([old], Family.IPV4) == (plain,)
+    (status,) = entries.destination_statuses([old], Family.IPV4)
+    assert status == DestinationStatus(plain, stats=Stats(*range(1, 11)))
 
 
 READERS: list[Callable[[bytes], object]] = [
