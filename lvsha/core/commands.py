@@ -11,33 +11,45 @@ from lvsha.core.types import Destination, DestinationKey, Key, Service, SyncDaem
 
 @dataclass(frozen=True, slots=True)
 class AddService:
+    """A new virtual service."""
+
     service: Service
 
 
 @dataclass(frozen=True, slots=True)
 class SetService:
+    """All of an existing service's attributes anew."""
+
     service: Service
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteService:
+    """A service with its destinations."""
+
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class AddDestination:
+    """A new destination of a service."""
+
     service: Key
     destination: Destination
 
 
 @dataclass(frozen=True, slots=True)
 class SetDestination:
+    """All of an existing destination's attributes anew."""
+
     service: Key
     destination: Destination
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteDestination:
+    """One destination of a service."""
+
     service: Key
     key: DestinationKey
 
@@ -56,16 +68,22 @@ class Flush:
 
 @dataclass(frozen=True, slots=True)
 class SetTimeouts:
+    """Connection timeouts; 0 leaves one untouched."""
+
     timeouts: Timeouts
 
 
 @dataclass(frozen=True, slots=True)
 class StartDaemon:
+    """A synchronisation daemon, from now on."""
+
     daemon: SyncDaemon
 
 
 @dataclass(frozen=True, slots=True)
 class StopDaemon:
+    """The synchronisation daemon of this role."""
+
     daemon: SyncDaemon
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterable
@@ -86,6 +85,8 @@ def _runs(directory: str) -> bool:
 
 def _keys(path: str) -> list[Key]:
     """A file that cannot be read warns of nothing: the edit itself matters more."""
+    import json
+
     from lvsha.core.codec import decode
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from lvsha.cli.ipvsadm.ending import EndError
 from lvsha.cli.ipvsadm.ownership import Ownership
@@ -37,7 +37,9 @@ from lvsha.core.ipvsadm.request import (
 )
 from lvsha.core.types import DestinationStatus, Key, ServiceStatus
 from lvsha.errors import HostError, KernelError
-from lvsha.kernel.ports import Ipvs
+
+if TYPE_CHECKING:
+    from lvsha.kernel.ports import Ipvs
 
 CONNECTIONS = "/proc/net/ip_vs_conn"
 LISTING_FAILED = 1

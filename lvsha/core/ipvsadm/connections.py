@@ -7,8 +7,8 @@ seconds until a connection is forgotten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from lvsha.core.ipvsadm.names import Names, address_port
 from lvsha.core.types import Address, Protocol
@@ -16,8 +16,7 @@ from lvsha.core.types import Address, Protocol
 _PROTOCOLS = {protocol.name: protocol for protocol in Protocol}
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """One line of the kernel's. `protocol` and `state` are its own words."""
 
     protocol: str

