@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from lvsha import __version__
-from lvsha.cli import control, show
+from lvsha.cli import show
 from lvsha.errors import ConfigError, HostError, LvshaError
+from lvsha.runtime import control
 
 RUNTIME_ROOT = Path("/run/lvsha")
 

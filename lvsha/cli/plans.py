@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lvsha.cli import control
 from lvsha.cli.describe import describe
 from lvsha.config.reader import find_file
 from lvsha.config.resolve import (
@@ -26,6 +25,7 @@ from lvsha.core.plan import RealServer, VirtualService
 from lvsha.director.ownership import Ownership
 from lvsha.errors import HostError
 from lvsha.kernel.ipvs import KernelIpvs
+from lvsha.runtime import control
 
 
 def find(file: Path | None) -> Path:
