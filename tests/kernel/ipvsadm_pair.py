@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -55,9 +56,10 @@ class Pair:
         assert real == ours, difference(words, stdin, real, ours)
 
     def clear(self) -> None:
-        for words in (["-C"], ["--stop-daemon", "master"], ["--stop-daemon", "backup"]):
-            self.of_real(words)
-            self.of_ours(words)
+        """Empty tables, default timeouts, no synchronisation daemons."""
+        text = b"-C\n--set 900 120 300\n--stop-daemon master\n--stop-daemon backup\n"
+        self.of_real(["-R"], text)
+        self.of_ours(["-R"], text)
 
 
 @contextmanager
@@ -82,6 +84,14 @@ def run_in_process(kernel: KernelIpvs, words: Sequence[str], stdin: bytes = b"")
     session = Session(lambda: kernel, SystemNames(), streams, Ownership("/run/nowhere"))
     code = session.run(words)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def masked(said: Said, *, rates: bool) -> Said:
+    """Without what time changes between two runs: the expire countdown, and rates if asked."""
+    out = re.sub(rb"(?m)^(TCP|UDP)( +)\d\d:\d\d", rb"\1\2mm:ss", said.out)
+    if rates:
+        out = re.sub(rb"(?m)(:\d+ +)[ \d]+$", rb"\1", out)
+    return Said(said.code, out, said.err)
 
 
 def difference(words: Sequence[str], stdin: bytes, real: Said, ours: Said) -> str:

@@ -56,13 +56,13 @@ def check_single_lines(both: Pair, seed: int, count: int) -> None:
 @pytest.mark.timeout(180)
 def test_generated_restores_do_and_say_what_ipvsadms_do(both: Pair) -> None:
     """Standard error, exit code, saved table and a listing after each are equal."""
-    check_restores(both, seed=1, count=60)
+    check_restores(both, seed=1, count=50)
 
 
 @pytest.mark.timeout(180)
 def test_generated_commands_do_and_say_what_ipvsadms_do(both: Pair) -> None:
     """Right, wrong and senseless command lines, one by one."""
-    check_single_lines(both, seed=2, count=400)
+    check_single_lines(both, seed=2, count=250)
 
 
 @pytest.mark.long

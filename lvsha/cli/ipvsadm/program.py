@@ -5,6 +5,7 @@ A command line must answer at once: nothing is imported here but what every run 
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -27,7 +28,7 @@ ipvsadm-save: Script to save the IPVS table to stdout.
 
 def main(words: Sequence[str]) -> int:
     """`ipvsadm` with these arguments: everything is said, the exit code returned."""
-    session = _session()
+    session = _session(Streams.of_process())
     try:
         return session.run(words)
     finally:
@@ -51,12 +52,18 @@ def save() -> None:
 
 
 def restore() -> None:
-    """The program lvsha-ipvsadm-restore [--atomic]: the lines replace the whole table."""
+    """The program lvsha-ipvsadm-restore [--atomic]: the lines replace the whole table.
+
+    All are read before the table is cleared, for they may come from the table itself.
+    """
     _die_of_signals()
-    session = _session()
+    lines = sys.stdin.buffer.read().split(b"\n")
+    rules = io.BytesIO(b"\n".join(line for line in lines if not line.startswith(b"#")))
+    streams = Streams(rules.read, sys.stdout.buffer, sys.stderr.buffer)
+    session = _session(streams)
     if "--atomic" in sys.argv[1:]:
         sys.exit(session.replace_atomically())
-    main(["-C"])
+    session.run(["-C"])
     sys.exit(session.run(["-R"]))
 
 
@@ -99,8 +106,8 @@ def _why_not() -> str:
     return "Protocol not available"
 
 
-def _session() -> Session:
-    return Session(open_ipvs, SystemNames(), Streams.of_process(), Ownership())
+def _session(streams: Streams) -> Session:
+    return Session(open_ipvs, SystemNames(), streams, Ownership())
 
 
 def _die_of_signals() -> None:
