@@ -73,7 +73,7 @@ def header(kind: int, length: int) -> bytes:
 
 def text(value: str) -> bytes:
     """A string as attributes carry it: NUL at its end."""
-    return value.encode() + b"\0"
+    return value.encode("utf-8", "surrogateescape") + b"\0"
 
 
 def read_text(payload: bytes) -> str:
