@@ -111,22 +111,29 @@ def settle(spec: CheckSpec, report: Report) -> Settled | None:
     if spec.kind is None:
         report.wrong(spec.at, "missing key 'type'", f"one of {', '.join(CHECKS)}")
         return None
-    check = CHECKS[spec.kind].model_construct(**spec.values)
+    check = CHECKS[spec.kind].model_construct(**_within_interval(spec.values))
     if check.timeout > check.interval:
         _report_pace(spec, check, report)
         return None
     return Settled(_probe(check), check)
 
 
+def _within_interval(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A timeout nobody gave is no longer than the interval somebody did."""
+    if "timeout" in values or "interval" not in values:
+        return values
+    longest: float = CommonCheck.model_fields["timeout"].default
+    return {**values, "timeout": min(longest, values["interval"])}
+
+
 def _report_pace(spec: CheckSpec, check: CommonCheck, report: Report) -> None:
     timeout, interval = show_seconds(check.timeout), show_seconds(check.interval)
-    timeout_at, interval_at = spec.origin.get("timeout", ()), spec.origin.get("interval", ())
+    timeout_at, interval_at = spec.origin["timeout"], spec.origin.get("interval", ())
     if len(timeout_at) >= len(interval_at):
         report.wrong((*timeout_at, "timeout"), f"{timeout} is longer than interval {interval}")
     else:
-        hint = None if timeout_at else f"timeout is {timeout} unless the check says otherwise"
         message = f"{interval} is shorter than timeout {timeout}"
-        report.wrong((*interval_at, "interval"), message, hint)
+        report.wrong((*interval_at, "interval"), message)
 
 
 def _probe(check: TcpCheck | HttpCheck) -> Probe:

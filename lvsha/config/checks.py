@@ -92,7 +92,7 @@ class CommonCheck(Strict):
     interval: CheckInterval = 2.0
     """From the start of one probe to the start of the next: 10ms to 24h."""
     timeout: CheckTimeout = 1.0
-    """For the whole probe, not longer than `interval`."""
+    """For the whole probe, not longer than `interval`, which also bounds the default."""
     rise: Results = 2
     """Passes in a row that bring a server back. The first verdict of all needs only one."""
     fall: Results = 3

@@ -59,7 +59,7 @@ def show_seconds(value: float) -> str:
     """A duration as a file would have it; `seconds` of it is the value again."""
     if 3600 <= value < _ENDLESS and value % 3600 == 0:
         return f"{value / 3600:.0f}h"
-    if abs(value) < 1:
+    if 0 < abs(value) < 1:
         return f"{_plain(value * 1000)}ms"
     return f"{_plain(value)}s"
 

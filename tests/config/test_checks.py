@@ -109,6 +109,11 @@ def test_ranges_are_judged_after_merging() -> None:
     assert check == Check(TcpProbe(), SERVER, 80, 5.0, 3.0)
 
 
+def test_a_timeout_nobody_gave_keeps_within_the_interval() -> None:
+    check = _check(of_service="{type: tcp, interval: 200ms}")
+    assert check == Check(TcpProbe(), SERVER, 80, interval=0.2, timeout=0.2)
+
+
 def test_services_that_check_alike_have_equal_checks() -> None:
     plan = cluster("""\
         defaults: {forwarding: nat, check: {type: http, path: /x}}

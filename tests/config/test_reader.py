@@ -43,6 +43,15 @@ def test_a_scalar_means_what_it_looks_like(text: str, value: object) -> None:
     assert parse(f"key: {text}", "f").data == {"key": value}
 
 
+def test_ipv6_addresses_need_quotes_only_where_yaml_does() -> None:
+    document = parse("a: ::1\nb: [2001:db8::21, fe80::1]\nc: {d: 2001:db8::22}\n", "f")
+    assert document.data == {
+        "a": "::1",
+        "b": ["2001:db8::21", "fe80::1"],
+        "c": {"d": "2001:db8::22"},
+    }
+
+
 def test_keys_are_always_text() -> None:
     assert parse("{on: 1, 8: 2, null: 3, true: 4}", "f").data == {
         "on": 1,
