@@ -62,11 +62,11 @@ class _Watch:
 
     number: int
     check: Check
-    start: Start
     health: Health
     planned: float
     pause: float
     excuses: int
+    start: Start | None = None
     begun: float = 0.0
     running: bool = False
     removed: bool = False
@@ -147,8 +147,7 @@ class Checkers:
         planned = now + min(delay, check.interval * share)
         place = check.interval * (number * GOLDEN % 1)
         pause = check.interval - (planned - place) % check.interval
-        start = self._prober.prepare(check)
-        watch = _Watch(number, check, start, health, planned, pause, check.fall)
+        watch = _Watch(number, check, health, planned, pause, check.fall)
         self._watches[check] = watch
         self._undecided += health.measured is Measured.UNKNOWN
         heappush(self._queue, (planned, number, watch))
@@ -192,6 +191,8 @@ class Checkers:
 
     def _start(self, watch: _Watch, now: float) -> None:
         self.counters.lateness.append(now - watch.planned)
+        if watch.start is None:
+            watch.start = self._prober.prepare(watch.check)
         watch.begun = now
         watch.running = True
         self._under_way += 1
@@ -199,6 +200,7 @@ class Checkers:
 
     def _finish(self, watch: _Watch, result: ProbeResult) -> None:
         watch.running = False
+        watch.flight = None
         self._under_way -= 1
         result = self._believed(watch, result)
         self.counters.count(result.outcome)

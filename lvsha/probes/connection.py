@@ -22,7 +22,7 @@ from lvsha.probes.engine import ready
 Target: TypeAlias = tuple[int, tuple[str, int]]
 """Address family and socket address."""
 
-RECEIVE_SIZE = 16 * 1024
+RECEIVE_SIZE = 4096
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with time 0: close sends RST and leaves no TIME_WAIT behind, here or there."""
 

@@ -31,15 +31,16 @@ def http(check: Check) -> Attempt:
 
     async def attempt() -> str:
         connection = await connect(where)
+        answer = Answer(spec)
         try:
             await connection.send(message)
-            answer = Answer(spec)
             doing = "waiting for the answer"
             while not answer.complete:
                 answer.feed(await connection.receive(doing))
                 doing = "reading the answer"
         finally:
             connection.close()
+            answer.close()
         return answer.verdict()
 
     return attempt
@@ -63,7 +64,18 @@ def request(spec: HttpProbe, address: Address, port: int) -> bytes:
 class Answer:
     """What has been heard so far; `complete` once more bytes cannot change the verdict."""
 
-    __slots__ = ("_body", "_heard", "_needle", "_parser", "_searched", "_spec", "complete", "found")
+    __slots__ = (
+        "_accepted",
+        "_body",
+        "_heard",
+        "_needle",
+        "_parser",
+        "_searched",
+        "_spec",
+        "complete",
+        "found",
+        "status",
+    )
 
     def __init__(self, spec: HttpProbe) -> None:
         self._spec = spec
@@ -73,13 +85,19 @@ class Answer:
         self._heard = 0
         self._searched = 0
         self._body: bytes | None = None
+        self._accepted = False
+        self.status = 0
         self.found = False
         self.complete = False
+
+    def close(self) -> None:
+        """Part from the parser, which knows us: thousands of such circles a second feed the GC."""
+        del self._parser
 
     def feed(self, data: bytes) -> None:
         """Take some more bytes; none means the target has closed. Raises ProbeError."""
         if not data:
-            self._close()
+            self._end()
             return
         self._parse(data)
         self._heard += len(data)
@@ -88,8 +106,8 @@ class Answer:
 
     def verdict(self) -> str:
         """What was found. Raises ProbeError when it is not what is wanted."""
-        status = self._parser.get_status_code()
-        if not any(low <= status <= high for low, high in self._spec.status):
+        status = self.status
+        if not self._accepted:
             raise ProbeError(f"HTTP {status}, wanted {_ranges(self._spec.status)}")
         if self._needle is not None and not self.found:
             where = f"body of {self._searched} bytes"
@@ -107,7 +125,7 @@ class Answer:
             if not self.complete:
                 raise ProbeError(self._broken(data, error)) from None
 
-    def _close(self) -> None:
+    def _end(self) -> None:
         if self._body is not None:
             self.complete = True
         elif self._heard:
@@ -124,11 +142,13 @@ class Answer:
     # Called by the parser; it would swallow what they raise, so they only take notes.
 
     def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200 and status != 101:
+        if self.complete:
+            return
+        self.status = self._parser.get_status_code()
+        if self.status < 200 and self.status != 101:
             return  # RFC 9110 §15.2: interim, the answer is still to come
-        wanted = any(low <= status <= high for low, high in self._spec.status)
-        if self._needle is None or not wanted or self._spec.method == "HEAD":
+        self._accepted = any(low <= self.status <= high for low, high in self._spec.status)
+        if self._needle is None or not self._accepted or self._spec.method == "HEAD":
             self.complete = True
         else:
             self._body = b""
