@@ -107,6 +107,8 @@ def standing(tmp_path_factory) -> Iterator[Pair]:
         for node in (pair.lb1, pair.lb2):
             wait_for(f"{node.machine.name} ready", lambda node=node: is_ready(node), 90)
         yield pair
+        for node in (pair.lb1, pair.lb2):
+            node.kill_processes()
         for responder in pair.servers.values():
             responder.close()
 
