@@ -29,6 +29,9 @@ SPACING = 1.0
 FRAMES_AT_ONCE = 16
 """Announcements sent before the loop may look after its timers again."""
 
+EARLY = 0.001
+"""Seconds by which a burst may go early: a loop wakes by its clock's resolution too soon."""
+
 _NOT_THERE = (errno.EADDRNOTAVAIL, errno.ENODEV)
 
 
@@ -149,7 +152,7 @@ class Holder:
 
     async def _announce_when_due(self) -> None:
         due, loop = self._due(), asyncio.get_running_loop()
-        if due is None or self._next is None or loop.time() < due:
+        if due is None or self._next is None or loop.time() + EARLY < due:
             return
         if self._next.after == 0:
             self._last_first_burst = loop.time()

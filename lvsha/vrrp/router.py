@@ -77,17 +77,7 @@ class RunningRouter:
 
     def feed(self, event: Event) -> None:
         """Let something happen to the router, and do at once what it asks for."""
-        before, now = self._router, asyncio.get_running_loop().time()
-        self._router, actions = step(self._vr, before, event, now)
-        for action in actions:
-            self._act(action)
-        self._arm()
-        if (before.state, before.master, before.faults) != (
-            self._router.state,
-            self._router.master,
-            self._router.faults,
-        ):
-            self._changed()
+        self._happen(event, asyncio.get_running_loop().time())
 
     def place(
         self, receiver: Receiver | None, source: Address | None, faults: frozenset[str]
@@ -143,6 +133,19 @@ class RunningRouter:
             self._timer.cancel()
             self._timer = None
 
+    def _happen(self, event: Event, now: float) -> None:
+        before = self._router
+        self._router, actions = step(self._vr, before, event, now)
+        for action in actions:
+            self._act(action)
+        self._arm()
+        if (before.state, before.master, before.faults) != (
+            self._router.state,
+            self._router.master,
+            self._router.faults,
+        ):
+            self._changed()
+
     def _become(self, vr: VirtualRouter) -> None:
         if vr != self._vr:
             previous, self._vr = self._vr, vr
@@ -170,20 +173,21 @@ class RunningRouter:
             self.close()
         elif self._timer is None or self._timer.when() > deadline:
             self.close()
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._fire)
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._fire, deadline)
 
-    def _fire(self) -> None:
+    def _fire(self, due: float) -> None:
         self._timer = None
         if self._receiver is not None:
             self._receiver.drain()
         loop, deadline = asyncio.get_running_loop(), self._router.deadline
-        if deadline is None or loop.time() < deadline:
+        if deadline is None or deadline > due:
             self._arm()
             return
         was_master = self._router.state is State.MASTER
-        self.feed(Timeout())
+        # The loop may fire up to its clock's resolution early.
+        self._happen(Timeout(), max(deadline, loop.time()))
         if was_master:
-            self._lateness.add(loop.time() - deadline)
+            self._lateness.add(max(0.0, loop.time() - deadline))
 
     def _act(self, action: Action) -> None:
         match action:
