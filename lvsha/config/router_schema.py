@@ -16,13 +16,18 @@ from lvsha.config.scalars import (
     Priority,
     VirtualRouterId,
 )
+from lvsha.config.wording import WrongValueError
 
 EVERY_NODE = "*"
 """Key under which a single value for all nodes is kept."""
 
 
 def _per_node(value: object) -> object:
-    return value if isinstance(value, dict) else {EVERY_NODE: value}
+    if not isinstance(value, dict):
+        return {EVERY_NODE: value}
+    if EVERY_NODE in value:
+        raise WrongValueError(f"{EVERY_NODE!r} is not a node", "one interface needs no mapping")
+    return value
 
 
 class VirtualRouter(Strict):

@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address, ip_interface
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
 from lvsha.config.wording import WrongValueError, show
 from lvsha.core.types import Address, Family, InterfaceAddress
-
-T = TypeVar("T")
 
 DAY = 86400.0
 _ENDLESS = 1e12
