@@ -1,7 +1,7 @@
 """YAML → plain data that knows its places. The only importer of yaml.
 
 Built from libyaml's events rather than its nodes: iterative (no depth can exhaust the stack),
-several times faster, and ours to bound. Numbers, true, false and null follow JSON's grammar, so
+twice as fast, and ours to bound. Numbers, true, false and null follow JSON's grammar, so
 that `on`, `010` and `12:30:45` stay the text they look like. Keys are always text.
 """
 
