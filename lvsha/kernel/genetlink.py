@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lvsha.errors import KernelError
@@ -86,18 +86,20 @@ class Conversation:
         _raise_refusal(refusal, what)
         return entries
 
-    def batch(self, family: int, bodies: Sequence[bytes]) -> list[tuple[int, int, str]]:
-        """Send all; (index, errno, the kernel's text) of each that was refused, in order.
+    def batch(self, family: int, bodies: Iterable[bytes]) -> list[tuple[int, int, str]]:
+        """Send all as they come; (index, errno, the kernel's text) of each refused, in order.
 
         The kernel works through a send in order, and answers a refused message without being
         asked. A message that does nothing ends every send and asks for an acknowledgement:
         behind it there is nothing left to come.
         """
         refused: list[tuple[int, int, str]] = []
+        done = 0
         with self._starting_over_if_broken():
-            for first, end in self._sends(bodies):
-                answers = self._batch(family, bodies[first:end])
-                refused.extend((first + index, code, text) for index, code, text in answers)
+            for some in self._sends(bodies):
+                answers = self._batch(family, some)
+                refused.extend((done + index, code, text) for index, code, text in answers)
+                done += len(some)
         return refused
 
     @contextmanager
@@ -129,18 +131,20 @@ class Conversation:
                     return entries, end, bool(interrupted)
                 entries.append(answer[netlink.GENERIC.size :])
 
-    def _sends(self, bodies: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-        """First and last index of each send: as much as fits, and no more messages than the
-        receive buffer holds answers if all of them are refused."""
-        first = size = 0
-        for index, body in enumerate(bodies):
+    def _sends(self, bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
+        """As much as fits one send, and no more messages than the receive buffer holds answers
+        if all of them are refused."""
+        some: list[bytes] = []
+        size = 0
+        for body in bodies:
             length = HEADER_LENGTH + len(body)
-            if size + length > BATCH_SIZE or index - first >= self._most_answers:
-                yield first, index
-                first, size = index, 0
+            if size + length > BATCH_SIZE or len(some) >= self._most_answers:
+                yield some
+                some, size = [], 0
+            some.append(body)
             size += length
-        if first < len(bodies):
-            yield first, len(bodies)
+        if some:
+            yield some
 
     def _batch(self, family: int, bodies: Sequence[bytes]) -> list[tuple[int, int, str]]:
         first = self._reserve(len(bodies) + 1)

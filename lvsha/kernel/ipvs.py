@@ -53,16 +53,20 @@ class KernelIpvs:
 
     def apply(self, commands: Sequence[Command]) -> tuple[Refusal, ...]:
         """See `ports.Ipvs.apply`. A value that fits no field is refused with ERANGE."""
-        bodies: list[bytes] = []
-        sent: list[int] = []
         refused: dict[int, Refusal] = {}
-        for index, command in enumerate(commands):
-            try:
-                bodies.append(requests.encode(command))
-                sent.append(index)
-            except KernelError as error:
-                refused[index] = Refusal(command, error.errno, error.text)
-        for number, code, text in self._conversation.batch(self._family, bodies):
+        sent: list[int] = []
+
+        def bodies() -> Iterator[bytes]:
+            for index, command in enumerate(commands):
+                try:
+                    body = requests.encode(command)
+                except KernelError as error:
+                    refused[index] = Refusal(command, error.errno, error.text)
+                else:
+                    sent.append(index)
+                    yield body
+
+        for number, code, text in self._conversation.batch(self._family, bodies()):
             index = sent[number]
             refused[index] = Refusal(commands[index], code, text)
         return tuple(refused[index] for index in sorted(refused))

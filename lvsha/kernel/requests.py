@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import struct
-from functools import lru_cache
 from socket import htons
 from typing import assert_never
 
@@ -140,9 +139,16 @@ _HEADS: dict[type[Command], bytes] = {
 }
 
 
-@lru_cache(maxsize=4096)
+_recent: list[tuple[Key | None, bytes]] = [(None, b"")]
+"""The service packed last: commands about one service come in a row."""
+
+
 def _service_key(key: Key) -> bytes:
-    return attribute(Attr.SERVICE, _identity(key))
+    last, packed = _recent[0]
+    if last is not key and last != key:
+        packed = attribute(Attr.SERVICE, _identity(key))
+        _recent[0] = key, packed
+    return packed
 
 
 def _identity(key: Key) -> bytes:
@@ -199,13 +205,12 @@ _ADDR_FAMILY = header(Dest.ADDR_FAMILY, 2)
 _TUN_TYPE = header(Dest.TUN_TYPE, 1)
 _TUN_PORT = header(Dest.TUN_PORT, 2)
 _TUN_FLAGS = header(Dest.TUN_FLAGS, 2)
-_NO_TUNNEL = Tunnel()
 
 
 def _destination(destination: Destination) -> bytes:
     key, tunnel = destination.key, destination.tunnel
     address = key.address
-    plain = tunnel is _NO_TUNNEL or tunnel == _NO_TUNNEL
+    plain = tunnel.type == 0 and tunnel.port == 0 and tunnel.flags == 0
     # fmt: off
     packed = _DESTINATION.pack(
         _PLAIN if plain else _TUNNELLED,
