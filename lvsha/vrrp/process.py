@@ -124,27 +124,31 @@ class VrrpProcess:
         for segment in self._segments.values():
             segment.virtual_addresses = frozenset(virtual)
             await segment.refresh()
-        new = [key for key in wanted if key not in self._routers]
         for key, router in self._routers.items():
             if router.plan != wanted[key]:
                 router.reconfigure(wanted[key])
-        await asyncio.gather(*(self._start(wanted[key]) for key in new))
+        await self._start([wanted[key] for key in wanted if key not in self._routers])
         self._status_soon()
 
-    async def _start(self, vr: VirtualRouter) -> None:
+    async def _start(self, plans: Iterable[VirtualRouter]) -> None:
+        routers = await asyncio.gather(*map(self._prepare, plans))
+        for router in routers:
+            self._routers[_key(router.plan)] = router
+            self._segments[router.plan.interface].add(router)
+        for segment in self._segments.values():
+            segment.settle()
+        for router in routers:
+            router.feed(Start())
+
+    async def _prepare(self, vr: VirtualRouter) -> RunningRouter:
         """What a crashed predecessor left goes first: there must not be two holders."""
-        segment, key = self._segments[vr.interface], _key(vr)
         holder = Holder(vr.name, vr.interface, self._addresses, self._wire)
-        self._effects[key] = spawn(f"addresses of {vr.name}", holder.run())
-        if left := leftovers(vr, segment.present):
+        self._effects[_key(vr)] = spawn(f"addresses of {vr.name}", holder.run())
+        if left := leftovers(vr, self._segments[vr.interface].present):
             log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))
             holder.found(left)
             await _in_time(holder.settled())
-        router = RunningRouter(vr, holder, self._lateness, self._status_soon)
-        self._routers[key] = router
-        segment.add(router)
-        segment.settle()
-        router.feed(Start())
+        return RunningRouter(vr, holder, self._lateness, self._status_soon)
 
     async def _stop(self, keys: Iterable[Key]) -> None:
         """Priority 0 from all of them at once, then wait for the addresses to be off."""

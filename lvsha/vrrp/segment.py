@@ -49,6 +49,7 @@ class Segment:
         return not any(router.faults for router in self.routers)
 
     def add(self, router: RunningRouter) -> None:
+        """`settle` tells it where it stands."""
         self._routers[_key(router.plan)] = router
 
     def remove(self, router: RunningRouter) -> None:
@@ -91,9 +92,10 @@ class Segment:
                 self._receivers.pop(family).close()
         for family in wanted - self._receivers.keys():
             self._open(family)
-        for router in tuple(self.routers):
+        for (family, virtual_router_id), router in tuple(self._routers.items()):
             router.holder.link = self._link
-            receiver = self._receivers.get(router.plan.family)
+            if receiver := self._receivers.get(family):
+                receiver.join(virtual_router_id, router)
             router.place(receiver, self._source(router), self._faults(router))
 
     def close(self) -> None:
@@ -115,9 +117,6 @@ class Segment:
             self._refusals[family] = str(error)
             return
         self._receivers[family] = receiver
-        for (of_family, virtual_router_id), router in self._routers.items():
-            if of_family is family:
-                receiver.join(virtual_router_id, router)
 
     def _faults(self, router: RunningRouter) -> frozenset[str]:
         if (fault := self._link_fault()) is not None:
