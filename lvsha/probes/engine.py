@@ -25,7 +25,6 @@ Running: TypeAlias = Coroutine[Wait, int | None, str]
 Attempt: TypeAlias = Callable[[], Running]
 Done: TypeAlias = Callable[[ProbeResult], None]
 
-BATCH = 256
 EARLY = 0.002
 """Seconds by which the event loop's timer may fire too soon: uvloop counts in milliseconds."""
 
@@ -96,7 +95,7 @@ class Engine:
             self._finish(flight, Outcome.FAIL, text)
 
     def _poll(self) -> None:
-        for fd, events in self._epoll.poll(0, BATCH):
+        for fd, events in self._epoll.poll(0, len(self._flights) or 1):
             flight = self._flights.get(fd)
             if flight is not None:
                 self._advance(flight, events)
