@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 News = Mapping[str, Any]
 
-STRIP, LOG_LINES = 78, 8
+STRIP, LOG_LINES = 78, 6
 COLOURS = {
     "MASTER": "bold green",
     "BACKUP": "cyan",
@@ -96,14 +96,22 @@ class Picture:
 
 
 def draw(scene: Scene) -> RenderableType:
+    """About 30 lines of 80 columns."""
     log = Text("\n".join(scene.log), style="dim", no_wrap=True, overflow="ellipsis")
+    parts: dict[str, RenderableType] = {
+        "directors": _directors(scene),
+        "real servers, as the master has them": _real_servers(scene),
+        "client": _traffic(scene),
+        "story": _steps(scene),
+        "log": log,
+    }
     return Group(
-        Panel(_directors(scene), title="directors"),
-        Panel(_real_servers(scene), title="real servers, as the master has them"),
-        Panel(_traffic(scene), title="client"),
-        Panel(_steps(scene), title="what happens"),
-        Panel(log, title="log", height=LOG_LINES + 2),
+        *(each for title, part in parts.items() for each in (_heading(title), part)),
     )
+
+
+def _heading(title: str) -> Rule:
+    return Rule(title, align="left", style="blue")
 
 
 def _directors(scene: Scene) -> Table:
@@ -161,12 +169,11 @@ def _of(server: str) -> str:
 
 
 def _steps(scene: Scene) -> Text:
-    text = Text()
+    text = Text(no_wrap=True, overflow="ellipsis")
     for number, step in sorted(scene.steps.items()):
         text.append("\n" if number else "")
-        text.append(f"{MARKS[step['state']]} {step['title']}", style=MARK_COLOURS[step["state"]])
-        if facts := _facts(step):
-            text.append(f"\n    {facts}", style="dim")
+        text.append(f"{MARKS[step['state']]} {step['title']}  ", style=MARK_COLOURS[step["state"]])
+        text.append(_facts(step), style="dim")
     return text
 
 

@@ -59,7 +59,7 @@ class Play:
 
 
 def start(play: Play) -> Facts:
-    """Two directors, three real servers: one MASTER, one BACKUP, every server UP on both"""
+    """Two directors and three real servers start"""
     began = time.time()
     if not play.stage.set_up_real_servers():
         raise MissedError("lvsha realserver up: failed")
@@ -71,7 +71,7 @@ def start(play: Play) -> Facts:
 
 
 def balance(play: Play) -> Facts:
-    """A client at a steady rate is served by all three"""
+    """A client asks at a steady rate"""
     play.stage.start_traffic()
     everybody = set(play.stage.real_servers)
     play.expect("all real servers serving", lambda: _servers(play.record.outcomes) == everybody)
@@ -80,7 +80,7 @@ def balance(play: Play) -> Facts:
 
 
 def lose_real_server(play: Play) -> Facts:
-    """A real server dies: it is taken out, and no new connection reaches it"""
+    """A real server dies"""
     cut = time.time()
     play.stage.real_servers["rs2"].link(up=False)
     detected = [
@@ -102,7 +102,7 @@ def lose_real_server(play: Play) -> Facts:
 
 
 def regain_real_server(play: Play) -> Facts:
-    """The real server returns and is used again"""
+    """The real server returns"""
     back = time.time()
     play.stage.real_servers["rs2"].link(up=True)
     detected = play.logged("lb1", "health.changed", back, server=VICTIM, new="UP")
@@ -114,7 +114,7 @@ def regain_real_server(play: Play) -> Facts:
 
 
 def lose_master(play: Play) -> Facts:
-    """The master director is killed: the other takes the VIP, and the client is served"""
+    """The master director dies"""
     cut = time.time()
     play.stage.kill_director("lb1")
     dead = time.monotonic()
@@ -133,7 +133,7 @@ def lose_master(play: Play) -> Facts:
 
 
 def regain_master(play: Play) -> Facts:
-    """The old master returns and takes the VIP back, its table full before it does"""
+    """The old master returns"""
     back = time.time()
     play.stage.boot_director("lb1")
     taken = play.logged("lb1", "vrrp.state", back, new="MASTER")
@@ -169,8 +169,10 @@ def play(stage: Stage) -> bool:
 
 def main() -> int:
     with Lab() as lab, TemporaryDirectory() as folder:
-        tell("step", number=0, title="Building the lab", state="begins")
-        return 0 if play(Stage(lab, Path(folder))) else 1
+        tell("step", number=0, title="The lab is built", state="begins")
+        stage = Stage(lab, Path(folder))
+        tell("step", number=0, title="The lab is built", state="done")
+        return 0 if play(stage) else 1
 
 
 def _is_settled(record: Record) -> bool:

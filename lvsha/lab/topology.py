@@ -58,6 +58,7 @@ class Namespace:
     name: str
     path: Path
     interfaces: list[str] = field(default_factory=list)
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -92,7 +93,9 @@ class Namespace:
 
     def start(self, *argv: str, **options: Any) -> subprocess.Popen[bytes]:
         """A program left running; the lab's close ends it."""
-        return subprocess.Popen(self.command(argv), **options)
+        process = subprocess.Popen(self.command(argv), **options)
+        self._started.append(process)
+        return process
 
     def ip(self, *lines: str) -> None:
         """`ip` command lines in one batch."""
@@ -112,9 +115,14 @@ class Namespace:
         return [pid for pid in _pids() if _namespace_of(pid) == world]
 
     def kill(self) -> None:
-        """End every process in the namespace at once, as a power cut does."""
-        for pid in self.processes():
-            _kill(pid)
+        """End every process in the namespace, as a power cut does; none is left on return."""
+        while pids := self.processes():  # a parent may have started another one meanwhile
+            for pid in pids:
+                _kill(pid)
+        for process in self._started:  # one that was still on its way in
+            process.kill()
+            process.wait()
+        self._started.clear()
 
 
 class Lab:
