@@ -245,7 +245,21 @@ def _destination_status(entry: bytes, family: Family) -> DestinationStatus:
 _COUNTERS = range(1, 11)  # IPVS_STATS_ATTR_CONNS to _OUTBPS, in the order of Stats
 
 
+# As told by machines that read numbers anywhere, and by those that want them aligned.
+_WIDE_STATS = {
+    layout.size: layout
+    for layout in (struct.Struct("=" + "IQ" * 10), struct.Struct("=" + "IQ4x" * 9 + "IQ"))
+}
+_STATS_HEADERS = tuple(U32.unpack(header(kind, 8))[0] for kind in _COUNTERS)
+
+
 def _stats(fields: Fields, wide: int, narrow: int) -> Stats:
     """64-bit counters (since Linux 4.1), or the older ones: 32 bits but for the bytes."""
-    counters = attributes(fields[wide] if wide in fields else fields.get(narrow, b""))
+    told = fields[wide] if wide in fields else fields.get(narrow, b"")
+    layout = _WIDE_STATS.get(len(told))
+    if layout is not None:
+        values = layout.unpack(told)
+        if values[::2] == _STATS_HEADERS:
+            return Stats(*values[1::2])
+    counters = attributes(told)
     return Stats(*(int.from_bytes(counters.get(kind, b""), sys.byteorder) for kind in _COUNTERS))
