@@ -5,6 +5,7 @@ A command line must answer at once: nothing is imported here but what every run 
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -37,13 +38,13 @@ def main(words: Sequence[str]) -> int:
 
 def ipvsadm() -> None:
     """The program lvsha-ipvsadm."""
-    _die_of_signals()
+    _live_as_a_program()
     sys.exit(main(sys.argv[1:]))
 
 
 def save() -> None:
     """The program lvsha-ipvsadm-save [-n] [--full]."""
-    _die_of_signals()
+    _live_as_a_program()
     given = sys.argv[1:]
     if any(word.startswith("-") and word not in ("-n", "--full") for word in given):
         Streams.of_process().complain(SAVE_HELP)
@@ -56,7 +57,7 @@ def restore() -> None:
 
     All are read before the table is cleared, for they may come from the table itself.
     """
-    _die_of_signals()
+    _live_as_a_program()
     lines = sys.stdin.buffer.read().split(b"\n")
     rules = io.BytesIO(b"\n".join(line for line in lines if not line.startswith(b"#")))
     streams = Streams(rules.read, sys.stdout.buffer, sys.stderr.buffer)
@@ -110,7 +111,9 @@ def _session(streams: Streams) -> Session:
     return Session(open_ipvs, SystemNames(), streams, Ownership())
 
 
-def _die_of_signals() -> None:
-    """A closed pipe or Ctrl-C ends a command line quietly, as it ends any C program."""
+def _live_as_a_program() -> None:
+    """A closed pipe or Ctrl-C ends a command line quietly, as it ends any C program; and it ends
+    before looking for garbage would pay."""
+    gc.disable()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -6,12 +6,13 @@ takes port and protocol from the service before it.
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address
 
 from lvsha.core.ipvsadm.names import Names, read_endpoint, read_ipv4
 from lvsha.core.ipvsadm.numerals import (
     INT_MAX,
     UINT_MAX,
+    dotted_quad,
     ipv6_address,
     leading_number,
     number,
@@ -62,38 +63,39 @@ ROLES = {role.name.lower(): role for role in SyncRole}
 class Draft:
     """Everything a line can say, at its default until said."""
 
+    family: Family | None = None
+    protocol: Protocol | None = None
+    address: Address | None = None
+    port = 0
+    mark = 0
+    scheduler = ""
+    flags = ServiceFlags.NONE
+    flag_words = ""
+    timeout = 0
+    netmask: IPv4Address | int = HOST_MASK
+    engine = ""
+    server: Address | None = None
+    server_port = 0
+    forwarding = Forwarding.DR
+    weight = 1
+    upper_threshold = 0
+    lower_threshold = 0
+    tunnel_type = TunnelType.IPIP
+    tunnel_port = 0
+    tunnel_flags = TunnelFlags.NOCSUM
+    timeouts = Timeouts()
+    role = SyncRole.MASTER
+    interface = ""
+    sync_id = 0
+    max_length = 0
+    group: Address | None = None
+    group_port = 0
+    ttl = 0
+    deadline: float | None = None
+
     def __init__(self, names: Names) -> None:
         self.names = names
         self.given: set[str] = set()
-        self.family: Family | None = None
-        self.protocol: Protocol | None = None
-        self.address: Address | None = None
-        self.port = 0
-        self.mark = 0
-        self.scheduler = ""
-        self.flags = ServiceFlags.NONE
-        self.flag_words = ""
-        self.timeout = 0
-        self.netmask: IPv4Address | int = HOST_MASK
-        self.engine = ""
-        self.server: Address | None = None
-        self.server_port = 0
-        self.forwarding = Forwarding.DR
-        self.weight = 1
-        self.upper_threshold = 0
-        self.lower_threshold = 0
-        self.tunnel_type = TunnelType.IPIP
-        self.tunnel_port = 0
-        self.tunnel_flags = TunnelFlags.NOCSUM
-        self.timeouts = Timeouts()
-        self.role = SyncRole.MASTER
-        self.interface = ""
-        self.sync_id = 0
-        self.max_length = 0
-        self.group: Address | None = None
-        self.group_port = 0
-        self.ttl = 0
-        self.deadline: float | None = None
 
 
 def read_service(draft: Draft, option: str, value: str) -> None:
@@ -219,7 +221,7 @@ def read_max_length(draft: Draft, option: str, value: str) -> None:
 
 def read_group(draft: Draft, option: str, value: str) -> None:
     version = "IPv6" if ":" in value else "IPv4"
-    group = ipv6_address(value) if ":" in value else _dotted_quad(value)
+    group = ipv6_address(value) if ":" in value else dotted_quad(value)
     if group is None or not group.is_multicast:
         raise WordsError(f"invalid {version} mcast-group `{value}'")
     draft.group = group
@@ -240,13 +242,6 @@ def read_deadline(draft: Draft, option: str, value: str) -> None:
 def _cut(text: str, room: int) -> str:
     """The text in no more than so many bytes."""
     return text.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "surrogateescape")
-
-
-def _dotted_quad(text: str) -> IPv4Address | None:
-    try:
-        return IPv4Address(text)
-    except AddressValueError:
-        return None
 
 
 def _bounded(text: str, low: int, high: int, complaint: str) -> int:

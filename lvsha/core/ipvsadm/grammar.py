@@ -66,11 +66,9 @@ def parse(words: Sequence[str], names: Names) -> Request:
     if command == "version":
         return Version()
     for given in options:
-        match given:
-            case Unreadable(word, reason):
-                raise WordsError(f"{word}: {reason}", FAILURE, final=False)
-            case Given():
-                _read(draft, given)
+        if isinstance(given, Unreadable):
+            raise WordsError(f"{given.word}: {given.reason}", FAILURE, final=False)
+        _read(draft, given)
     left = _timeouts(scan.left, draft) if command == "set" else scan.left
     if left:
         raise WordsError(f"unexpected argument {left[0]}")
@@ -92,18 +90,18 @@ def _command(first: Given | Unreadable | None, draft: Draft) -> str:
 
 
 def _read(draft: Draft, given: Given) -> None:
-    name = given.option.name
+    (name, _, _), value, word = given
     if name in COMMAND_NAMES:
-        raise WordsError(f"invalid option `{given.word}'")
+        raise WordsError(f"invalid option `{word}'")
     if name not in UNCOUNTED:
         shared = SHARED_NAMES.get(name, name)
         if shared in draft.given:
             raise WordsError(f"multiple '{shared}' options specified")
         draft.given.add(shared)
     if name == "persistent":
-        read.read_persistence(draft, name, given.value)
-    elif name in _READERS:
-        _READERS[name](draft, name, given.value or "")
+        read.read_persistence(draft, name, value)
+    elif (reader := _READERS.get(name)) is not None:
+        reader(draft, name, value or "")
 
 
 def _timeouts(words: list[str], draft: Draft) -> list[str]:

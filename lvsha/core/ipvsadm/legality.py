@@ -18,9 +18,8 @@ from lvsha.core.ipvsadm.request import WordsError
 def check_command(command: str, given: Set[str]) -> None:
     """Raises WordsError where the options given do not suit the command."""
     legality = LEGALITY[command]
-    if given <= legality.compulsory | legality.optional and legality.compulsory <= given:
-        return
-    _check(legality, NAMES, given, f"'{JUDGED_AS.get(command, command)}' command")
+    if not legality.plainly_allows(given):
+        _check(legality, NAMES, given, f"'{JUDGED_AS.get(command, command)}' command")
 
 
 def check_tunnel(tunnel: str, given: Set[str]) -> None:

@@ -20,6 +20,7 @@ from lvsha.core.commands import (
 )
 from lvsha.core.ipvsadm.draft import Draft
 from lvsha.core.ipvsadm.legality import check_tunnel
+from lvsha.core.ipvsadm.options import TUNNEL_NAMES
 from lvsha.core.ipvsadm.request import (
     Change,
     Layout,
@@ -134,17 +135,25 @@ def _destination(draft: Draft) -> Destination:
     if not tunnelled:
         if Family.of(server.address) is not draft.family:
             raise WordsError("Different address family is allowed only for tunneling servers")
-        if any(name.startswith("tun-") for name in draft.given):
+        if not draft.given.isdisjoint(_TUNNEL_OPTIONS):
             raise WordsError("Tunnel options conflict with forward method")
-    check_tunnel(draft.tunnel_type.name.lower(), draft.given)
     return Destination(
         server,
         draft.forwarding,
         draft.weight,
         draft.upper_threshold,
         draft.lower_threshold,
-        Tunnel(draft.tunnel_type, draft.tunnel_port, draft.tunnel_flags),
+        _tunnel(draft) if tunnelled else _NO_TUNNEL,
     )
+
+
+def _tunnel(draft: Draft) -> Tunnel:
+    check_tunnel(draft.tunnel_type.name.lower(), draft.given)
+    return Tunnel(draft.tunnel_type, draft.tunnel_port, draft.tunnel_flags)
+
+
+_NO_TUNNEL = Tunnel()
+_TUNNEL_OPTIONS = frozenset({"tun-type", *TUNNEL_NAMES})
 
 
 def _zero(draft: Draft) -> Request:

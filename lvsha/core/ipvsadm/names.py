@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 from typing import Protocol as Interface
@@ -14,7 +15,12 @@ ADDRESS_PORT_ROOM = 59
 
 
 class Names(Interface):
-    """The machine's name services, in both directions. None: no such name."""
+    """The machine's name services, in both directions. None: no such name.
+
+    Hashable, for answers are remembered.
+    """
+
+    def __hash__(self) -> int: ...
 
     def host_name(self, address: Address) -> str | None: ...
 
@@ -59,10 +65,12 @@ class Endpoint(NamedTuple):
     port: int | None
 
 
+@lru_cache(maxsize=64)
 def read_endpoint(text: str, protocol: Protocol | None, names: Names) -> Endpoint | None:
     """`host[:port]`, `[v6]:port` or a bare IPv6 address. None: not one of these.
 
     As in ipvsadm an IPv4 address in brackets loses its port, and a host name means IPv4.
+    Remembered, for a restore names a service with each of its servers.
     """
     if _all_digits(text):
         return None

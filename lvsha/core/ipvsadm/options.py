@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from enum import Enum
 from typing import NamedTuple
 
@@ -97,6 +98,9 @@ OPTIONS = (
 
 BY_NAME = {option.name: option for option in COMMANDS + OPTIONS}
 BY_LETTER = {option.letter: option for option in COMMANDS + OPTIONS if option.letter}
+BY_WORD = {f"--{name}": option for name, option in BY_NAME.items()} | {
+    f"-{letter}": option for letter, option in BY_LETTER.items()
+}
 
 SHARED_NAMES = {
     "tcp-service": "service-address",
@@ -129,6 +133,10 @@ class Legality(NamedTuple):
     compulsory: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     exclusive: frozenset[str] = frozenset()
+
+    def plainly_allows(self, given: Set[str]) -> bool:
+        """Whether all is there and nothing else, without a look at what excludes what."""
+        return self.compulsory <= given and given - self.compulsory <= self.optional
 
 
 def _words(text: str) -> frozenset[str]:
