@@ -22,7 +22,8 @@ from pathlib import Path
 
 import uvloop
 
-from lvsha.core.plan import Check, HttpProbe, Probe, TcpProbe
+from lvsha.core.plan import Check
+from lvsha.core.probes import HttpProbe, Probe, TcpProbe
 from lvsha.director.checker import Checkers
 from lvsha.director.descriptors import raise_descriptor_limit
 from lvsha.probes import Prober

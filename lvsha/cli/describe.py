@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lvsha.config.resolve import NodePlans
-from lvsha.core.plan import Check, HttpProbe, RealServer, VirtualRouter, VirtualService
+from lvsha.core.plan import Check, RealServer, VirtualRouter, VirtualService
 from lvsha.core.types import Forwarding, FwmarkKey, ServiceFlags, TunnelType
 
 
@@ -56,10 +56,7 @@ def _server(server: RealServer) -> str:
 
 
 def _check(check: Check) -> str:
-    what = "tcp"
-    if isinstance(check.probe, HttpProbe):
-        what = f"http {check.probe.method} {check.probe.path}"
     return (
-        f"check {what} every {check.interval:g} s, timeout {check.timeout:g} s, "
+        f"check {check.probe} every {check.interval:g} s, timeout {check.timeout:g} s, "
         f"rise {check.rise}, fall {check.fall}"
     )

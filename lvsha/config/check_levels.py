@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from lvsha.config.checks import CHECKS, PACE, CommonCheck, HttpCheck, TcpCheck
+from lvsha.config.checks import CHECKS, PACE, CommonCheck
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.mapping import CUT, Cut
 from lvsha.config.scalars import show_seconds
 from lvsha.config.wording import not_one_of, report_errors
-from lvsha.core.plan import Check, HttpProbe, Probe, TcpProbe
+from lvsha.core.plan import Check
+from lvsha.core.probes import Probe
 from lvsha.core.types import Address
 
 
@@ -115,7 +116,11 @@ def settle(spec: CheckSpec, report: Report) -> Settled | None:
     if check.timeout > check.interval:
         _report_pace(spec, check, report)
         return None
-    return Settled(_probe(check), check)
+    mistakes = list(check.mistakes())
+    for mistake in mistakes:
+        at = (*spec.origin.get(mistake.key, spec.at), mistake.key) if mistake.key else spec.at
+        report.wrong(at, mistake.message, mistake.hint)
+    return None if mistakes else Settled(check.probe(), check)
 
 
 def _within_interval(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -134,20 +139,3 @@ def _report_pace(spec: CheckSpec, check: CommonCheck, report: Report) -> None:
     else:
         message = f"{interval} is shorter than timeout {timeout}"
         report.wrong((*interval_at, "interval"), message)
-
-
-def _probe(check: TcpCheck | HttpCheck) -> Probe:
-    match check:
-        case TcpCheck():
-            return TcpProbe()
-        case HttpCheck():
-            return HttpProbe(
-                path=check.path,
-                host=check.host,
-                method=check.method,
-                headers=tuple(check.headers.items()),
-                status=tuple(check.status),
-                contains=check.contains,
-            )
-        case _:
-            assert_never(check)

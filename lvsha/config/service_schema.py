@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, PlainValidator, WrapValidator
 
-from lvsha.config.checks import HttpCheck, TcpCheck, check_level
+from lvsha.config.checks import CheckType, check_level
 from lvsha.config.mapping import CUT, Strict, keep_cut
 from lvsha.config.scalars import (
     Flag,
@@ -22,9 +22,8 @@ from lvsha.config.scalars import (
 )
 from lvsha.config.wording import WrongValueError, show
 
-_CheckInput: TypeAlias = Literal["none"] | TcpCheck | HttpCheck
 CheckLevel: TypeAlias = Annotated[
-    Any, PlainValidator(check_level, json_schema_input_type=_CheckInput)
+    Any, PlainValidator(check_level, json_schema_input_type=Literal["none"] | CheckType)
 ]
 OnFailure: TypeAlias = Literal["remove", "quiesce"]
 Forwarding: TypeAlias = Literal["nat", "dr", "tun"]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from lvsha.core.probes import Probe
 from lvsha.core.types import (
     Address,
     DestinationKey,
@@ -24,30 +25,6 @@ from lvsha.core.types import (
     Tunnel,
     endpoint,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TcpProbe:
-    """The target accepts a TCP connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpProbe:
-    """The target answers an HTTP/1.1 request with a wanted status, and body where asked.
-
-    `status` is inclusive ranges; `host` None means the target's own address; `contains` is text
-    that must stand in the body.
-    """
-
-    path: str = "/"
-    host: str | None = None
-    method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
-    status: tuple[tuple[int, int], ...] = ((200, 299),)
-    contains: str | None = None
-
-
-Probe: TypeAlias = TcpProbe | HttpProbe
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,34 @@
 """Health checks: from a check's specification to results.
 
-A new kind of check is a frozen specification in `core.plan`, a file here that makes an attempt
-out of it, and a line in PROBES.
+A new kind of check is a frozen specification in `core.probes`, a file here whose function of the
+same name makes an attempt out of it, and a line in PROBES. The file is imported when the first
+check of its kind is prepared: a director pays for TLS only where something is checked with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TypeAlias
 
-from lvsha.core.plan import Check, HttpProbe, Probe, TcpProbe
+from lvsha.core.plan import Check
+from lvsha.core.probes import HttpProbe, Probe, TcpProbe
 from lvsha.probes.engine import Attempt, Done, Engine, Flight
-from lvsha.probes.http import http
-from lvsha.probes.tcp import tcp
 
-PROBES: Mapping[type[Probe], Callable[[Check], Attempt]] = {TcpProbe: tcp, HttpProbe: http}
+PROBES: Mapping[type[Probe], str] = {
+    TcpProbe: "tcp",
+    HttpProbe: "http",
+}
+"""The file in this package, and the function in it, that probes what a specification says."""
 
 Start: TypeAlias = Callable[[Done], Flight]
+
+
+def attempt(check: Check) -> Attempt:
+    """What one probe of this check does."""
+    name = PROBES[type(check.probe)]
+    made: Attempt = getattr(import_module(f"lvsha.probes.{name}"), name)(check)
+    return made
 
 
 class Prober:
@@ -27,8 +39,8 @@ class Prober:
 
     def prepare(self, check: Check) -> Start:
         """What starts one probe of this check; made once, called at every turn."""
-        attempt = PROBES[type(check.probe)](check)
-        return lambda done: self._engine.start(attempt, check.timeout, done)
+        once = attempt(check)
+        return lambda done: self._engine.start(once, check.timeout, done)
 
     def close(self) -> None:
         self._engine.close()

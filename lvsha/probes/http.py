@@ -9,7 +9,8 @@ from __future__ import annotations
 import httptools
 
 from lvsha import __version__
-from lvsha.core.plan import Check, HttpProbe
+from lvsha.core.plan import Check
+from lvsha.core.probes import HttpProbe
 from lvsha.core.types import Address, endpoint
 from lvsha.errors import ProbeError
 from lvsha.probes.connection import connect, target

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from lvsha.core.plan import Check, HttpProbe, TcpProbe
+from lvsha.core.plan import Check
+from lvsha.core.probes import HttpProbe, TcpProbe
 from tests.config.text import cluster, service
 
 SERVER = ip_address("192.168.1.21")

@@ -23,13 +23,12 @@ from lvsha.core.messages import (
 from lvsha.core.plan import (
     Check,
     DirectorPlan,
-    HttpProbe,
     RealServer,
-    TcpProbe,
     VirtualRouter,
     VirtualService,
     VrrpPlan,
 )
+from lvsha.core.probes import HttpProbe, TcpProbe
 from lvsha.core.types import Family, Forwarding, FwmarkKey, Key, Service, Timeouts
 from tests.tables import keys
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsha.core.health import Health, Measured, Outcome, ProbeResult, judge
-from lvsha.core.plan import Check, TcpProbe
+from lvsha.core.plan import Check
+from lvsha.core.probes import TcpProbe
 
 UNKNOWN, UP, DOWN = Measured.UNKNOWN, Measured.UP, Measured.DOWN
 LETTERS = {"+": Outcome.PASS, "-": Outcome.FAIL, "?": Outcome.INCONCLUSIVE}

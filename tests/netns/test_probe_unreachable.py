@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lvsha.core.health import Outcome
-from lvsha.core.plan import TcpProbe
+from lvsha.core.probes import TcpProbe
 from tests.network import own_network, run
 from tests.shell.targets import probe
 

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
 from lvsha.core.health import ProbeResult
-from lvsha.core.plan import Check, Probe
+from lvsha.core.plan import Check
+from lvsha.core.probes import Probe
 from lvsha.probes import Prober
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvsha.core.plan import HttpProbe
+from lvsha.core.probes import HttpProbe
 from lvsha.errors import ProbeError
 from lvsha.probes.http import Answer
 
@@ -99,3 +99,19 @@ def test_text_is_found_across_pieces_of_any_size(size: int) -> None:
     data = HEAD + b"\r\n" + body
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
     assert verdict(HttpProbe(contains="needle"), pieces) == "HTTP 200"
+
+
+@pytest.mark.parametrize(
+    ("spec", "head"),
+    [
+        (HttpProbe(), HEAD + b"Content-Length: 1000\r\n\r\n"),
+        (HttpProbe(method="HEAD", contains="x"), HEAD + b"Content-Length: 1000\r\n\r\n"),
+        (HttpProbe(contains="x"), b"HTTP/1.1 500 No\r\nContent-Length: 1000\r\n\r\n"),
+        (HttpProbe(contains="x"), b"HTTP/1.1 304 Same\r\nContent-Length: 1000\r\n\r\n"),
+    ],
+)
+def test_a_body_that_cannot_matter_is_not_waited_for(spec: HttpProbe, head: bytes) -> None:
+    """The headers decide: no text is wanted, none can come, or the status is wrong anyway."""
+    answer = Answer(spec)
+    answer.feed(head)
+    assert answer.complete

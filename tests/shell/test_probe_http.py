@@ -9,7 +9,7 @@ import pytest
 
 from lvsha import __version__
 from lvsha.core.health import Outcome
-from lvsha.core.plan import HttpProbe
+from lvsha.core.probes import HttpProbe
 from lvsha.probes.engine import duration
 from lvsha.probes.http import request
 from tests.shell.targets import Handler, answering, probe, resetting, serving, silent, unused_port

@@ -1,0 +1,35 @@
+"""What the file may say of health checks: one model per type, written in levels.
+
+A check is given in `defaults`, in a service, in a real server, each level saying only what
+differs. So every key is optional here; `config.check_levels` puts the levels together, and a
+model judges its keys against each other only then, in `mistakes`. A new type is a file here, with
+a `probe` method that makes its specification of `core.probes`, and a place in `CheckType`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, get_args
+
+from lvsha.config.checks.check import CheckMistake, CommonCheck
+from lvsha.config.checks.http import HttpCheck
+from lvsha.config.checks.tcp import TcpCheck
+from lvsha.config.wording import WrongValueError, show
+
+__all__ = ["CHECKS", "PACE", "CheckMistake", "CheckType", "CommonCheck", "check_level"]
+
+CheckType: TypeAlias = (
+    TcpCheck
+    | HttpCheck
+)  # fmt: skip
+CHECKS: dict[str, type[CheckType]] = {
+    model.model_fields["type"].default: model for model in get_args(CheckType)
+}
+PACE = frozenset({"interval", "timeout", "rise", "fall"})
+"""Keys inherited whatever the types; a type's own options stay with the type."""
+
+
+def check_level(value: object) -> object:
+    """A level is judged when its type is known, which it may inherit: here only its shape."""
+    if value == "none" or isinstance(value, dict):
+        return value
+    raise WrongValueError(f"{show(value)} is not a check", "write `none` or {type: tcp}")

@@ -1,0 +1,39 @@
+"""What a check of any type may say in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lvsha.config.mapping import Strict
+from lvsha.config.scalars import CheckInterval, CheckTimeout, IpAddress, RealPort, Results
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMistake:
+    """What is wrong between the keys of a check; `key` None: with the check as a whole."""
+
+    key: str | None
+    message: str
+    hint: str | None = None
+
+
+class CommonCheck(Strict):
+    """What a check of any type may say."""
+
+    address: IpAddress | None = None
+    """Where to probe; default the real server's address."""
+    port: RealPort | None = None
+    """Where to probe; default the real server's port."""
+    interval: CheckInterval = 2.0
+    """From the start of one probe to the start of the next: 10ms to 24h."""
+    timeout: CheckTimeout = 1.0
+    """For the whole probe, not longer than `interval`, which also bounds the default."""
+    rise: Results = 2
+    """Passes in a row that bring a server back. The first verdict of all needs only one."""
+    fall: Results = 3
+    """Failures in a row that take a server out."""
+
+    def mistakes(self) -> Iterator[CheckMistake]:
+        """What is wrong between keys that are right by themselves, once all levels are merged."""
+        return iter(())
