@@ -128,7 +128,7 @@ class VrrpProcess:
             if router.plan != wanted[key]:
                 router.reconfigure(wanted[key])
         await self._start([wanted[key] for key in wanted if key not in self._routers])
-        self._status_soon()
+        self._send_status()
 
     async def _start(self, plans: Iterable[VirtualRouter]) -> None:
         routers = await asyncio.gather(*map(self._prepare, plans))
