@@ -115,21 +115,23 @@ async def test_the_first_round_takes_no_longer_than_the_interval() -> None:
     await bench.checkers.close()
 
 
+@pytest.mark.looptime(False)
 async def test_what_is_due_at_once_is_started_in_portions() -> None:
     """After a stall of ours results are read between starts: the loop never freezes on starting."""
     bench = Bench(Script(takes=0.000001))
-    await bench.run([server(n, interval=TOGETHER / 2) for n in range(10 * BURST)], 2 * TOGETHER)
-    assert len(bench.script.starts) == 10 * BURST
-    assert bench.script.most <= 2 * BURST
+    bench.checkers.update([server(n, interval=TOGETHER / 2) for n in range(10 * BURST)])
+    while len(bench.script.starts) < 10 * BURST:
+        await asyncio.sleep(TOGETHER)
+    assert bench.script.most <= 3 * BURST
     await bench.checkers.close()
 
 
 async def test_later_rounds_are_spread_over_the_interval() -> None:
-    """Of 1,000 checks at 10 s, every second starts 100, within a few."""
+    """Of 300 checks at 5 s, every second starts 60, within a few."""
     bench = Bench(Script())
-    await bench.run([server(n, interval=10) for n in range(1000)], 40)
+    await bench.run([server(n, interval=5) for n in range(300)], 20)
     seconds = Counter(int(at) for at in bench.script.times())
-    assert all(95 <= seconds[second] <= 105 for second in range(11, 39))
+    assert all(57 <= seconds[second] <= 63 for second in range(6, 19))
     await bench.checkers.close()
 
 
@@ -137,22 +139,22 @@ async def test_checks_added_one_by_one_are_spread_too() -> None:
     """Reloads add a server at a time; their checks do not pile up."""
     bench = Bench(Script())
     for n in range(1, 101):
-        bench.checkers.update([server(m, interval=10) for m in range(n)])
-    await asyncio.sleep(40)
+        bench.checkers.update([server(m, interval=5) for m in range(n)])
+    await asyncio.sleep(20)
     seconds = Counter(int(at) for at in bench.script.times())
-    assert all(8 <= seconds[second] <= 12 for second in range(11, 39))
+    assert all(17 <= seconds[second] <= 23 for second in range(6, 19))
     await bench.checkers.close()
 
 
 async def test_every_check_runs_once_an_interval_without_drift() -> None:
     """After many rounds each start is still in its place."""
     bench = Bench(Script(takes=0.3))
-    await bench.run([server(1, interval=2), server(2, interval=7)], 200)
+    await bench.run([server(1, interval=2), server(2, interval=7)], 60)
     for check, starts in bench.script.starts.items():
         assert starts[1] - starts[0] <= check.interval + TOGETHER
         for number, at in enumerate(starts[1:]):
             assert at == pytest.approx(starts[1] + number * check.interval, abs=TOGETHER)
-        assert len(starts) == pytest.approx(200 / check.interval, abs=2)
+        assert len(starts) == pytest.approx(60 / check.interval, abs=2)
     await bench.checkers.close()
 
 
@@ -273,45 +275,45 @@ async def stalled_probe(bench: Bench, seconds: float) -> None:
     """Stand still for so long while the next probe is under way."""
     starts = len(bench.script.times())
     while len(bench.script.times()) == starts:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
     bench.script.skew += seconds
     while bench.script.under_way:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
 
 
 async def test_a_failure_while_we_stood_still_is_not_believed() -> None:
     """It changes nothing, and is counted and explained."""
     bench = Bench(Script("+-", takes=0.1))
-    await bench.run([server(interval=10, fall=1)], 0.5)
+    await bench.run([server(interval=3, fall=1)], 0.5)
     await stalled_probe(bench, 0.3)
     assert bench.checkers.counters.stalled == bench.checkers.counters.inconclusive == 1
-    assert bench.checkers.health(server(interval=10, fall=1)).measured is Measured.UP
+    assert bench.checkers.health(server(interval=3, fall=1)).measured is Measured.UP
     await bench.checkers.close()
 
 
 async def test_a_short_delay_of_ours_excuses_nothing() -> None:
     """Below a tenth of the timeout the failure is the target's."""
     bench = Bench(Script("+-", takes=0.1))
-    await bench.run([server(interval=10, fall=1)], 0.5)
+    await bench.run([server(interval=3, fall=1)], 0.5)
     await stalled_probe(bench, 0.05)
     assert bench.checkers.counters.stalled == 0
-    assert bench.checkers.health(server(interval=10, fall=1)).measured is Measured.DOWN
+    assert bench.checkers.health(server(interval=3, fall=1)).measured is Measured.DOWN
     await bench.checkers.close()
 
 
 async def test_a_pass_counts_however_late_we_are() -> None:
     """Standing still can't make a dead target answer."""
     bench = Bench(Script("-+", takes=0.1))
-    await bench.run([server(interval=10, rise=1)], 0.5)
+    await bench.run([server(interval=3, rise=1)], 0.5)
     await stalled_probe(bench, 0.3)
-    assert bench.checkers.health(server(interval=10, rise=1)).measured is Measured.UP
+    assert bench.checkers.health(server(interval=3, rise=1)).measured is Measured.UP
     await bench.checkers.close()
 
 
 async def test_a_loop_that_is_always_late_does_not_keep_the_dead_in_service() -> None:
     """After `fall` excuses in a row without a pass, failures count again."""
     bench = Bench(Script("+------", takes=0.1))
-    check = server(interval=10, fall=2)
+    check = server(interval=3, fall=2)
     await bench.run([check], 0.5)
     seen = []
     for _ in range(4):
@@ -325,10 +327,10 @@ async def test_a_loop_that_is_always_late_does_not_keep_the_dead_in_service() ->
 async def test_a_pass_renews_the_excuses() -> None:
     """Failures that are ours now and then never add up."""
     bench = Bench(Script("+-+-+-+", takes=0.1))
-    await bench.run([server(interval=10, fall=1)], 0.5)
+    await bench.run([server(interval=3, fall=1)], 0.5)
     for _ in range(3):
         await stalled_probe(bench, 0.3)
-        await asyncio.sleep(10)
+        await asyncio.sleep(3)
     assert bench.checkers.counters.stalled == 3
     assert len(bench.changes) == 1
     await bench.checkers.close()
