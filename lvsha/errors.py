@@ -77,5 +77,9 @@ class ProbeError(LvshaError):
     """A health check's target did not answer as it should."""
 
 
+class DeadlineError(ProbeError):
+    """A health check's time is over before its target has answered."""
+
+
 class InconclusiveError(LvshaError):
     """A health check could say nothing about its target: the fault is on this machine."""

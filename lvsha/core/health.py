@@ -7,7 +7,7 @@ What was measured and what the operator wants (`Admin`) are two separate things.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from lvsha.core.plan import Check
@@ -19,16 +19,6 @@ class Outcome(Enum):
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """One probe's finding. `elapsed` in seconds, `at` in seconds since the epoch."""
-
-    outcome: Outcome
-    message: str
-    elapsed: float
-    at: float
 
 
 class Measured(Enum):
@@ -48,35 +38,71 @@ class Admin(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What a check says beside up and down; None where it says nothing.
+
+    `weight_percent` is a share of the configured weight, `weight` stands in its place: one of
+    them at most. `admin` is as if an operator had said it.
+    """
+
+    weight_percent: int | None = None
+    weight: int | None = None
+    admin: Admin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One probe's finding. `elapsed` in seconds, `at` in seconds since the epoch."""
+
+    outcome: Outcome
+    message: str
+    elapsed: float
+    at: float
+    advice: Advice | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """What is believed of a target.
 
     `streak` counts the latest results in a row that contradict `measured`; `since` is when
-    `measured` last changed, in seconds since the epoch; `message` is the latest finding.
+    `measured` last changed, in seconds since the epoch; `message` is the latest finding;
+    `advice` is all that was advised so far, at once and whatever `measured` is.
     """
 
     measured: Measured = Measured.UNKNOWN
     streak: int = 0
     since: float = 0.0
     message: str = "not checked yet"
+    advice: Advice | None = None
 
 
 def judge(check: Check, health: Health, result: ProbeResult) -> Health:
     """The health after one more result."""
     if result.outcome is Outcome.INCONCLUSIVE:
         return _without_verdict(health, result)
+    advice = _heeded(health.advice, result.advice)
     found = Measured.UP if result.outcome is Outcome.PASS else Measured.DOWN
     if found is health.measured:
-        return Health(found, 0, health.since, result.message)
+        return Health(found, 0, health.since, result.message, advice)
     streak = health.streak + 1
     wanted = check.rise if found is Measured.UP else check.fall
     if health.measured is Measured.UNKNOWN or streak >= wanted:
-        return Health(found, 0, result.at, result.message)
-    return Health(health.measured, streak, health.since, result.message)
+        return Health(found, 0, result.at, result.message, advice)
+    return Health(health.measured, streak, health.since, result.message, advice)
 
 
 def _without_verdict(health: Health, result: ProbeResult) -> Health:
     """Nothing changes; but while nothing is known, the message says why."""
     if health.measured is Measured.UNKNOWN:
-        return Health(health.measured, health.streak, health.since, result.message)
+        return replace(health, message=result.message)
     return health
+
+
+def _heeded(before: Advice | None, now: Advice | None) -> Advice | None:
+    """What was advised before still holds where nothing is said of it now."""
+    if before is None or now is None:
+        return now or before
+    weighs = now.weight is not None or now.weight_percent is not None
+    weight = now if weighs else before
+    return Advice(weight.weight_percent, weight.weight, now.admin or before.admin)

@@ -3,7 +3,8 @@
 A probe awaits `ready(...)` and is resumed straight from one epoll of our own, nested in the event
 loop: no task, no future and no transport per probe, which is most of what a probe would cost
 (docs/decisions/0007). Its answer is its return value (what it found), a ProbeError (the target
-failed) or an InconclusiveError (this machine failed).
+failed) or an InconclusiveError (this machine failed). At the deadline a DeadlineError is raised
+where it waits; a probe that knows better what the silence means catches it, but waits no more.
 """
 
 from __future__ import annotations
@@ -13,15 +14,26 @@ import select
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from lvsha.core.health import Outcome, ProbeResult
-from lvsha.errors import InconclusiveError, ProbeError
+from lvsha.core.health import Advice, Outcome, ProbeResult
+from lvsha.errors import DeadlineError, InconclusiveError, ProbeError
 
 Wait: TypeAlias = tuple[int, int, str]
 """A file descriptor, the epoll events awaited there, and what for, in words."""
 
-Running: TypeAlias = Coroutine[Wait, int | None, str]
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a probe returns that has more to say than a pass in words."""
+
+    message: str
+    outcome: Outcome = Outcome.PASS
+    advice: Advice | None = None
+
+
+Running: TypeAlias = Coroutine[Wait, int | None, str | Finding]
 Attempt: TypeAlias = Callable[[], Running]
 Done: TypeAlias = Callable[[ProbeResult], None]
 
@@ -92,7 +104,7 @@ class Engine:
         self._poll()
         if self._flights.get(flight.fd) is flight:
             text = f"timed out after {duration(timeout)} while {flight.doing}"
-            self._finish(flight, Outcome.FAIL, text)
+            self._advance(flight, None, DeadlineError(text))
 
     def _poll(self) -> None:
         for fd, events in self._epoll.poll(0, len(self._flights) or 1):
@@ -100,11 +112,15 @@ class Engine:
             if flight is not None:
                 self._advance(flight, events)
 
-    def _advance(self, flight: Flight, events: int | None) -> None:
+    def _advance(
+        self, flight: Flight, events: int | None, deadline: DeadlineError | None = None
+    ) -> None:
+        coroutine = flight.coroutine
         try:
-            fd, wanted, flight.doing = flight.coroutine.send(events)
+            wait = coroutine.throw(deadline) if deadline else coroutine.send(events)
+            fd, wanted, flight.doing = wait
         except StopIteration as answer:
-            self._finish(flight, Outcome.PASS, answer.value)
+            self._conclude(flight, answer.value)
         except ProbeError as error:
             self._finish(flight, Outcome.FAIL, str(error))
         except InconclusiveError as error:
@@ -112,7 +128,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001 a mistake of ours must not count against a server
             self._finish(flight, Outcome.INCONCLUSIVE, f"probe broke: {error!r}")
         else:
-            self._await(flight, fd, wanted)
+            if deadline:
+                self._finish(flight, Outcome.FAIL, str(deadline))
+            else:
+                self._await(flight, fd, wanted)
 
     def _await(self, flight: Flight, fd: int, events: int) -> None:
         if flight.fd != fd:
@@ -124,12 +143,20 @@ class Engine:
             self._epoll.modify(fd, events)
         flight.events = events
 
-    def _finish(self, flight: Flight, outcome: Outcome, message: str) -> None:
+    def _conclude(self, flight: Flight, answer: str | Finding) -> None:
+        if isinstance(answer, str):
+            self._finish(flight, Outcome.PASS, answer)
+        else:
+            self._finish(flight, answer.outcome, answer.message, answer.advice)
+
+    def _finish(
+        self, flight: Flight, outcome: Outcome, message: str, advice: Advice | None = None
+    ) -> None:
         elapsed = time.monotonic() - flight.started
         if outcome is Outcome.PASS:
             message = f"{message} in {duration(elapsed)}"
         self.drop(flight)
-        flight.done(ProbeResult(outcome, message, elapsed, time.time()))
+        flight.done(ProbeResult(outcome, message, elapsed, time.time(), advice))
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvsha.core.health import Health, Measured, Outcome, ProbeResult, judge
+from lvsha.core.health import Admin, Advice, Health, Measured, Outcome, ProbeResult, judge
 from lvsha.core.plan import Check
 from lvsha.core.probes import TcpProbe
 
@@ -97,3 +97,35 @@ def test_the_streak_stays_below_what_would_turn_it(results: str, rise: int, fall
     """A streak that reached its limit would have changed the state."""
     health = after(results, rise, fall)
     assert health.streak < {UNKNOWN: 1, UP: fall, DOWN: rise}[health.measured]
+
+
+def advised(*steps: tuple[str, Advice | None]) -> Health:
+    """Health after results with advice."""
+    health = Health()
+    for letter, advice in steps:
+        result = ProbeResult(LETTERS[letter], "", 0.001, 1.0, advice)
+        health = judge(check(), health, result)
+    return health
+
+
+def test_advice_is_taken_at_once_whatever_is_believed() -> None:
+    """No rise and no fall: it says what a target wants, not how it is."""
+    drain = Advice(admin=Admin.DRAIN)
+    assert advised(("+", None), ("-", drain)) == Health(UP, 1, 1.0, "", drain)
+
+
+def test_advice_holds_until_something_else_is_advised() -> None:
+    """A later word on the weight leaves the word on the administrative state standing."""
+    health = advised(
+        ("+", Advice(weight_percent=50, admin=Admin.DRAIN)),
+        ("+", None),
+        ("?", Advice(weight=0)),
+        ("-", Advice(weight=7)),
+    )
+    assert health.advice == Advice(weight=7, admin=Admin.DRAIN)
+
+
+def test_a_share_takes_the_place_of_a_weight() -> None:
+    """Only one of them is meant at a time; the latest."""
+    health = advised(("+", Advice(weight=7)), ("+", Advice(weight_percent=0)))
+    assert health.advice == Advice(weight_percent=0)
