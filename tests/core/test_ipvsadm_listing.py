@@ -188,7 +188,9 @@ def test_names_are_cut_where_ipvsadm_cuts_them() -> None:
     service, four, other = listing.lines(entries, Layout(), LongNames())
     assert service == "TCP  a-host-with-a-name-that-is-q wlc"
     assert four.startswith("  -> a-host-with-a-name-that-is-q Route ")
-    assert other.startswith("  -> [a-host-with-a-name-that-is-quite-long.and-a-domain.example. ")
+    assert other.startswith(
+        "  -> [a-host-with-a-name-that-is-quite-long.and-a-domain.example Tunnel "
+    )
 
 
 def test_timeouts_and_daemons_have_a_line_each() -> None:
