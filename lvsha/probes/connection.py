@@ -1,22 +1,15 @@
-"""A TCP connection of a probe, and the words for everything that can go wrong with it.
-
-An error that the kernel gives at once (no descriptor, no port, no route, a local firewall) is
-this machine's and says nothing about the target. The same error after the first packet has left
-came back from the network, and the target is not reachable: ARP or neighbour discovery found
-nobody, or a router said so.
-"""
+"""A TCP connection of a probe."""
 
 from __future__ import annotations
 
 import errno
-import os
 import select
 import socket
 import struct
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from lvsha.core.types import Address
-from lvsha.errors import InconclusiveError, ProbeError
+from lvsha.probes import faults
 from lvsha.probes.engine import ready
 
 Target: TypeAlias = tuple[int, tuple[str, int]]
@@ -26,10 +19,6 @@ RECEIVE_SIZE = 4096
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with time 0: close sends RST and leaves no TIME_WAIT behind, here or there."""
 
-_NETWORK_ERRORS = frozenset(
-    {errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE, errno.ECONNABORTED}
-)
-_LOCAL_ERRORS = frozenset({errno.ENOBUFS, errno.ENOMEM})
 _FAILED = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -59,7 +48,7 @@ class Connection:
             except BlockingIOError:
                 await ready(self._fd, select.EPOLLOUT, "sending the request")
             except OSError as error:
-                _fail(error.errno, "sending the request")
+                faults.later(error.errno, "sending the request")
 
     async def receive(self, doing: str) -> bytes:
         """Some bytes; none when the target has closed."""
@@ -70,7 +59,7 @@ class Connection:
             except BlockingIOError:
                 continue
             except OSError as error:
-                _fail(error.errno, doing)
+                faults.later(error.errno, doing)
 
     def close(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
@@ -83,7 +72,7 @@ async def connect(where: Target) -> Connection:
     try:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:
-        raise InconclusiveError(f"this machine: {_words(error.errno)}") from None
+        faults.at_once(error.errno)
     connection = Connection(sock)
     try:
         await _connected(sock, sock.connect_ex(address))
@@ -97,25 +86,8 @@ async def _connected(sock: socket.socket, code: int) -> None:
     if code == errno.EINPROGRESS:
         events = await ready(sock.fileno(), select.EPOLLOUT, "connecting")
         if events & _FAILED and (code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
-            _fail(code, "connecting")
-    elif code in _NETWORK_ERRORS:
-        _fail(code, "connecting")
+            faults.later(code, "connecting")
+    elif code in faults.NETWORK_ERRORS:
+        faults.later(code, "connecting")
     elif code:
-        raise InconclusiveError(f"this machine: {_words(code)}")
-
-
-def _fail(code: int | None, doing: str) -> NoReturn:
-    if code in _LOCAL_ERRORS:
-        raise InconclusiveError(f"this machine: {_words(code)}")
-    if code == errno.ECONNREFUSED:
-        raise ProbeError("connection refused")
-    raise ProbeError(f"{_words(code)} while {doing}")
-
-
-def _words(code: int | None) -> str:
-    if code == errno.EHOSTUNREACH:
-        return "host unreachable"
-    if code == errno.ECONNRESET:
-        return "connection reset"
-    text = os.strerror(code or 0)
-    return text[:1].lower() + text[1:]
+        faults.at_once(code)

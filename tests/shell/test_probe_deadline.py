@@ -6,6 +6,7 @@ import asyncio
 import select
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -69,10 +70,8 @@ async def test_a_probe_that_goes_on_waiting_has_failed(quiet: int) -> None:
     async def attempt() -> str:
         try:
             while True:
-                try:
+                with suppress(DeadlineError):
                     await ready(quiet, select.EPOLLIN, "listening")
-                except DeadlineError:
-                    pass
         finally:
             ended.append(True)
 
