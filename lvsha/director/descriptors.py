@@ -12,9 +12,11 @@ CEILING = 16_384
 
 
 def raise_descriptor_limit() -> int:
-    """Raise RLIMIT_NOFILE as far as allowed; returns how many of them probes may take."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        hard = CEILING + KEPT_BACK
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return max(1, min(CEILING, hard - KEPT_BACK))
+    """Raise RLIMIT_NOFILE as far as allowed and useful; returns how many probes may take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CEILING + KEPT_BACK
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(1, wanted - KEPT_BACK)
