@@ -1,1 +1,0 @@
-"""The supervisor: placeholder until written."""
