@@ -63,8 +63,8 @@ def start(play: Play) -> Facts:
     began = time.time()
     if not play.stage.set_up_real_servers():
         raise MissedError("lvsha realserver up: failed")
-    for name in play.stage.directors:
-        play.stage.start_director(name)
+    for node in play.stage.directors.values():
+        node.start()
     play.stage.watch()
     play.expect("both directors ready", lambda: _is_settled(play.record))
     return {"ready after": _seconds(time.time() - began)}
@@ -116,7 +116,7 @@ def regain_real_server(play: Play) -> Facts:
 def lose_master(play: Play) -> Facts:
     """The master director dies"""
     cut = time.time()
-    play.stage.kill_director("lb1")
+    play.stage.directors["lb1"].die()
     dead = time.monotonic()
     taken = play.logged("lb2", "vrrp.state", cut, new="MASTER")
     play.expect("the client served by lb2", lambda: bool(_served(_since(play, dead))))

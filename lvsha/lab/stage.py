@@ -6,7 +6,6 @@ Everything seen becomes news, one JSON object a line on stdout, for whoever show
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -18,13 +17,14 @@ from threading import Condition, Event, Thread
 from typing import Any
 
 from lvsha.lab.client import Outcome, Steady, Target
+from lvsha.lab.nodes import LVSHA, DirectorNode
 from lvsha.lab.responder import Responder
-from lvsha.lab.topology import DIRECTOR, FRONT, REAL_SERVER, VIRTUAL, Lab, Namespace, cluster
+from lvsha.lab.topology import DIRECTOR, FRONT, REAL_SERVER, VIRTUAL, Lab, cluster
 
 VIP = FRONT.addresses(VIRTUAL)[0].ip
 PORT = 80
 RATE, REQUEST_TIMEOUT = 10.0, 1.0
-POLL_INTERVAL, TRAFFIC_INTERVAL = 1.0, 0.5
+POLL_INTERVAL, TRAFFIC_INTERVAL, LOG_INTERVAL = 1.0, 0.5, 0.1
 
 FILE = f"""\
 cluster: demo
@@ -97,48 +97,44 @@ class Stage:
         self._file.write_text(FILE)
         machines = cluster(lab)
         self._client = machines.client
-        self.directors = {machine.name: machine for machine in machines.directors}
+        self.directors = {
+            machine.name: DirectorNode(machine, self._file, folder)
+            for machine in machines.directors
+        }
         self.real_servers = {machine.name: machine for machine in machines.real_servers}
         self._responders = [Responder(machine, [PORT]) for machine in machines.real_servers]
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._over = Event()
         self._pending: list[Outcome] = []
         self._steady: Steady | None = None
 
     def set_up_real_servers(self) -> bool:
-        """`lvsha realserver up` on each; whether all succeeded."""
+        """`lvsha realserver up` on each, side by side; whether all succeeded."""
         started = [
-            self._lvsha(machine, "realserver", "up", stdout=subprocess.DEVNULL)
+            machine.start(
+                *(*LVSHA, "realserver", "up", str(self._file)),
+                *("--runtime-dir", str(self._folder / machine.name)),
+                stdout=subprocess.DEVNULL,
+            )
             for machine in self.real_servers.values()
         ]
         return {process.wait() for process in started} == {0}
 
-    def start_director(self, name: str) -> None:
-        """`lvsha run` on it; its log becomes news."""
-        machine = self.directors[name]
-        process = self._lvsha(machine, "run", "--node", name, stderr=subprocess.PIPE)
-        self._processes[name] = process
-        Thread(target=self._read_log, args=(name, process), daemon=True).start()
-
-    def kill_director(self, name: str) -> None:
-        """All its processes killed and its link down, as when the power goes."""
-        self.directors[name].kill()
-        self.directors[name].link(up=False)
-        self._processes.pop(name).wait()
-
     def boot_director(self, name: str) -> None:
-        """The machine comes back as machines do: no VIP, an empty table; then `lvsha run`."""
-        machine = self.directors[name]
-        machine.run("ip", "address", "flush", "to", f"{VIP}/32")
-        machine.run("ipvsadm", "-C")
-        machine.link(up=True)
-        self.start_director(name)
+        """A dead machine comes back as machines do: no VIP, an empty table; then `lvsha run`."""
+        node = self.directors[name]
+        node.machine.run("ip", "address", "flush", "to", f"{VIP}/32")
+        node.machine.run("ipvsadm", "-C")
+        node.machine.link(up=True)
+        node.start()
 
     def watch(self) -> None:
-        """Ask the directors for their status from now on."""
+        """Directors' logs and status become news from now on."""
+        for name, node in self.directors.items():
+            Thread(target=self._read_log, args=(name, node.log), daemon=True).start()
         Thread(target=self._poll, daemon=True).start()
 
     def start_traffic(self) -> None:
+        """Requests at RATE, a new connection each."""
         target = Target(VIP, PORT)
         self._steady = Steady(self._client, target, RATE, REQUEST_TIMEOUT, self._note_outcome)
         Thread(target=self._tell_traffic, daemon=True).start()
@@ -148,37 +144,37 @@ class Stage:
         if self._steady:
             self._steady.stop()
         self._over.set()
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            process.wait(30)
+        for node in self.directors.values():
+            if node.machine.processes():
+                node.stop()
         for responder in self._responders:
             responder.close()
 
-    def _lvsha(self, machine: Namespace, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        where = ("--runtime-dir", str(self._folder / machine.name))
-        argv = (sys.executable, "-m", "lvsha", *words, str(self._file), *where)
-        return machine.start(*argv, **options)
+    def _read_log(self, name: str, path: Path) -> None:
+        with path.open("rb") as log:
+            unfinished = b""
+            while not self._over.wait(LOG_INTERVAL):
+                *lines, unfinished = (unfinished + log.read()).split(b"\n")
+                for line in lines:
+                    self._take(name, line)
 
-    def _read_log(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr
-        with process.stderr as lines:
-            for line in lines:
-                try:
-                    fields = json.loads(line)
-                    at = datetime.fromisoformat(fields["ts"]).timestamp()
-                except (ValueError, KeyError):
-                    tell("said", node=name, text=line.decode(errors="replace").rstrip())
-                    continue
-                with self.record.changed:
-                    self.record.entries.append(Entry(at, name, fields["event"], fields))
-                    self.record.changed.notify_all()
-                tell("log", **fields)
+    def _take(self, name: str, line: bytes) -> None:
+        """A line of a director's log; what is no event is shown as it is."""
+        try:
+            fields = json.loads(line)
+            at = datetime.fromisoformat(fields["ts"]).timestamp()
+        except (ValueError, KeyError):
+            tell("said", node=name, text=line.decode(errors="replace"))
+            return
+        with self.record.changed:
+            self.record.entries.append(Entry(at, name, fields["event"], fields))
+            self.record.changed.notify_all()
+        tell("log", **fields)
 
     def _poll(self) -> None:
         while not self._over.wait(POLL_INTERVAL):
-            for name in self.directors:
-                status = _read_status(self._folder / name / "control.sock")
+            for name, node in self.directors.items():
+                status = node.status()
                 with self.record.changed:
                     self.record.statuses[name] = status
                     self.record.changed.notify_all()
@@ -201,17 +197,3 @@ def tell(kind: str, **fields: object) -> None:
     """One piece of news: a line in one write, so that threads do not mix theirs."""
     sys.stdout.write(json.dumps({"kind": kind, "at": time.time(), **fields}) + "\n")
     sys.stdout.flush()
-
-
-def _read_status(path: Path) -> News | None:
-    """A director's status; None where nobody answers."""
-    try:
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.settimeout(3)
-            asking.connect(str(path))
-            asking.sendall(b"GET /status HTTP/1.0\r\n\r\n")
-            answer = b"".join(iter(lambda: asking.recv(65536), b""))
-        found: News = json.loads(answer.partition(b"\r\n\r\n")[2])
-    except (OSError, ValueError):
-        return None
-    return found
