@@ -2,7 +2,7 @@
 
 Law of this file: no list of types to keep in step. A dataclass becomes an object of its fields,
 a union of dataclasses is told apart by a "type" key, addresses and enums become their text and
-number. Decoders are built once per type and kept.
+number, bytes their hexadecimal digits. Encoders and decoders are built once per type and kept.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ipaddress import (
 )
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any], Any]
 
 _BY_TEXT: dict[Any, Decoder] = {
@@ -29,23 +30,13 @@ _BY_TEXT: dict[Any, Decoder] = {
     IPv6Address: ip_address,
     IPv4Interface: ip_interface,
     IPv6Interface: ip_interface,
+    bytes: bytes.fromhex,
 }
 
 
 def encode(value: object) -> Any:
     """JSON-ready form of a value; a dataclass carries its name under "type"."""
-    if is_dataclass(value) and not isinstance(value, type):
-        data = {field.name: encode(getattr(value, field.name)) for field in fields(value)}
-        return {"type": type(value).__name__, **data}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, IPv4Address | IPv6Address):
-        return str(value)
-    if isinstance(value, tuple | frozenset):
-        return [encode(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: encode(item) for key, item in value.items()}
-    return value
+    return _encoder(type(value))(value)
 
 
 def decode(annotation: Any, data: object) -> Any:
@@ -54,6 +45,24 @@ def decode(annotation: Any, data: object) -> Any:
     Raises KeyError, TypeError or ValueError on anything else.
     """
     return _decoder(annotation)(data)
+
+
+@cache
+def _encoder(kind: type) -> Encoder:
+    if is_dataclass(kind):
+        name, names = kind.__name__, tuple(field.name for field in fields(kind))
+        return lambda value: {"type": name} | {each: encode(getattr(value, each)) for each in names}
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if issubclass(kind, IPv4Address | IPv6Address):
+        return str
+    if issubclass(kind, bytes):
+        return bytes.hex
+    if issubclass(kind, tuple | frozenset):
+        return lambda value: [encode(item) for item in value]
+    if issubclass(kind, Mapping):
+        return lambda value: {key: encode(item) for key, item in value.items()}
+    return lambda value: value
 
 
 @cache
