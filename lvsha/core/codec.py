@@ -36,7 +36,8 @@ _BY_TEXT: dict[Any, Decoder] = {
 
 def encode(value: object) -> Any:
     """JSON-ready form of a value; a dataclass carries its name under "type"."""
-    return _encoder(type(value))(value)
+    kind: Any = type(value)
+    return _encoder(kind)(value)
 
 
 def decode(annotation: Any, data: object) -> Any:
@@ -48,21 +49,25 @@ def decode(annotation: Any, data: object) -> Any:
 
 
 @cache
-def _encoder(kind: type) -> Encoder:
+def _encoder(kind: Any) -> Encoder:
     if is_dataclass(kind):
         name, names = kind.__name__, tuple(field.name for field in fields(kind))
         return lambda value: {"type": name} | {each: encode(getattr(value, each)) for each in names}
-    if issubclass(kind, Enum):
-        return lambda value: value.value
-    if issubclass(kind, IPv4Address | IPv6Address):
-        return str
-    if issubclass(kind, bytes):
-        return bytes.hex
-    if issubclass(kind, tuple | frozenset):
-        return lambda value: [encode(item) for item in value]
-    if issubclass(kind, Mapping):
-        return lambda value: {key: encode(item) for key, item in value.items()}
+    for base, encoder in _BY_BASE:
+        if issubclass(kind, base):
+            return encoder
     return lambda value: value
+
+
+_BY_BASE: tuple[tuple[type, Encoder], ...] = (
+    (Enum, lambda value: value.value),
+    (IPv4Address, str),
+    (IPv6Address, str),
+    (bytes, bytes.hex),
+    (tuple, lambda value: [encode(item) for item in value]),
+    (frozenset, lambda value: [encode(item) for item in value]),
+    (Mapping, lambda value: {key: encode(item) for key, item in value.items()}),
+)
 
 
 @cache

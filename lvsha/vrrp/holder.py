@@ -38,15 +38,19 @@ _NOT_THERE = (errno.EADDRNOTAVAIL, errno.ENODEV)
 class Holder:
     """Holds the addresses it is told to, announces them as long as it does.
 
-    `link` is where: the owner keeps it current.
+    `link` is where: the owner keeps it current. `turn` is shared by all: the kernel does one of
+    these at a time anyway, and between two of them the loop looks after its timers.
     """
 
-    def __init__(self, router: str, interface: str, addresses: Addresses, wire: Wire) -> None:
+    def __init__(
+        self, router: str, interface: str, addresses: Addresses, wire: Wire, turn: asyncio.Lock
+    ) -> None:
         self.link: Link | None = None
         self._router = router
         self._interface = interface
         self._addresses = addresses
         self._wire = wire
+        self._turn = turn
         self._wanted: tuple[InterfaceAddress, ...] = ()
         self._held: set[InterfaceAddress] = set()
         self._leaving: Counter[InterfaceAddress] = Counter()
@@ -129,7 +133,8 @@ class Holder:
 
     async def _add(self, address: InterfaceAddress) -> None:
         try:
-            await self._addresses.add(self._interface, address)
+            async with self._turn:
+                await self._addresses.add(self._interface, address)
         except KernelError as error:
             if error.errno != errno.EEXIST:
                 self._complain("add", address, error)
@@ -139,7 +144,8 @@ class Holder:
     async def _remove(self, address: InterfaceAddress) -> None:
         self._leaving[address] += 1
         try:
-            await self._addresses.remove(self._interface, address)
+            async with self._turn:
+                await self._addresses.remove(self._interface, address)
         except KernelError as error:
             self._leaving[address] -= 1
             if error.errno not in _NOT_THERE:

@@ -25,6 +25,7 @@ from lvsha.kernel.wire import RawWire
 from lvsha.runtime import logs
 from lvsha.runtime.channel import Channel
 from lvsha.runtime.logs import log
+from lvsha.runtime.realtime import go_ahead_of_others
 from lvsha.runtime.tasks import run_until_first_ends, spawn
 from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.observations import Lateness
@@ -48,6 +49,8 @@ def main(channel_fd: int, cluster: str, node: str) -> None:
     """Run as the supervisor's child, with the inherited end of its socket pair."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is the supervisor's to handle
     writer = logs.start({"cluster": cluster, "node": node})
+    if not go_ahead_of_others():
+        log.warning("vrrp.ordinary", note="no real-time scheduling: a busy machine may delay us")
     try:
         asyncio.run(_serve(socket.socket(fileno=channel_fd)))
     finally:
@@ -79,6 +82,7 @@ class VrrpProcess:
         self._routers: dict[Key, RunningRouter] = {}
         self._effects: dict[Key, asyncio.Task[None]] = {}
         self._lateness = Lateness()
+        self._turn = asyncio.Lock()
         self._status_timer: asyncio.TimerHandle | None = None
         self._status_at = 0.0
 
@@ -142,7 +146,7 @@ class VrrpProcess:
 
     async def _prepare(self, vr: VirtualRouter) -> RunningRouter:
         """What a crashed predecessor left goes first: there must not be two holders."""
-        holder = Holder(vr.name, vr.interface, self._addresses, self._wire)
+        holder = Holder(vr.name, vr.interface, self._addresses, self._wire, self._turn)
         self._effects[_key(vr)] = spawn(f"addresses of {vr.name}", holder.run())
         if left := leftovers(vr, self._segments[vr.interface].present):
             log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))

@@ -116,7 +116,7 @@ def test_keepalived_as_master_hands_over_to_lvsha_and_takes_back(place, kind):
 
         again = peers.enter_context(closing(kind.keepalived(place.two, 150)))
         moved(place, kind, place.two, place.one)
-        assert lvsha.is_("BACKUP")
+        eventually("says so", lambda: lvsha.is_("BACKUP"))
 
         place.heard.clear()
         place.two.unplug()
@@ -148,7 +148,7 @@ def test_after_a_partition_lvsha_wins_and_announces(place, kind):
         peers.enter_context(closing(told))
         heal_after_two_masters(place, kind)
         moved(place, kind, place.one, place.two)
-        assert lvsha.is_("MASTER")
+        eventually("says so", lambda: lvsha.is_("MASTER"))
         conflict = eventually("logged", lambda: [at for at in lvsha.lines if "conflict" in at])
         assert json.loads(conflict[0])["event"] == "vrrp.conflict"
 
@@ -160,7 +160,7 @@ def test_after_a_partition_keepalived_wins_and_lvshas_parting_word_makes_it_anno
         peers.enter_context(closing(kind.keepalived(place.two, 150)))
         heal_after_two_masters(place, kind)
         moved(place, kind, place.two, place.one)
-        assert lvsha.is_("BACKUP")
+        eventually("says so", lambda: lvsha.is_("BACKUP"))
 
 
 def heal_after_two_masters(place: Segment, kind: Kind) -> None:
