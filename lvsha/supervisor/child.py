@@ -8,10 +8,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from lvsha.core.messages import Message, Stop
-from lvsha.runtime.channel import Channel
+from lvsha.runtime.channel import Channel, GarbageError
 from lvsha.runtime.logs import log
+from lvsha.runtime.tasks import spawn
 
 STOP_TIMEOUT = 5.0
 """Seconds a child has to end in order before it is killed."""
@@ -21,9 +23,15 @@ _STEADY = 10.0
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 
+PROGRAM = (sys.executable, "-P", "-m", "lvsha")
+"""Without -P whatever is called lvsha in the working directory would be run, as root."""
+
 
 class Child:
-    """`lvsha NAME` as a child. `on_start` and `on_message` are called on the supervisor's loop."""
+    """`lvsha NAME` as a child. The `on_` functions are called on the supervisor's loop.
+
+    `program` is what is run with NAME, the channel's descriptor and `arguments` behind it.
+    """
 
     def __init__(
         self,
@@ -31,66 +39,107 @@ class Child:
         arguments: tuple[str, ...],
         on_start: Callable[[], None],
         on_message: Callable[[Message], None],
+        on_end: Callable[[], None],
+        program: tuple[str, ...] = PROGRAM,
     ) -> None:
         self.name = name
         self.pid = 0
         self._arguments = arguments
         self._on_start = on_start
         self._on_message = on_message
+        self._on_end = on_end
+        self._program = program
         self._channel: Channel | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Keep the child alive until `stop`."""
-        failures = 0
-        while True:
-            started = time.monotonic()
-            code = await self._live()
-            if self._stopping:
-                return
-            failures = 0 if time.monotonic() - started > _STEADY else failures + 1
-            pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
-            log.error("child.died", process=self.name, reason=_reason(code), restart_in=pause)
-            await asyncio.sleep(pause)
+    def start(self) -> asyncio.Task[None]:
+        """Keep the child alive until `stop`; the task ends then, or when we ourselves fail."""
+        self._life = spawn(self.name, self._run())
+        return self._life
 
     def send(self, message: Message) -> None:
         """Tell the child, if it is there; a new one is told everything by `on_start`."""
         if self._channel is not None:
             self._channel.send(message)
 
-    async def stop(self) -> None:
-        """Ask the child to end, wait, and kill it when it does not."""
-        self._stopping = True
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
+    async def stop(self) -> bool:
+        """Ask the child to end, wait, and kill it when it does not: False then."""
+        self._stopping.set()
         self.send(Stop())
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT):
-                await process.wait()
-        except TimeoutError:
-            log.error("child.killed", process=self.name, reason=f"no end after {STOP_TIMEOUT:g} s")
-            process.kill()
-            await process.wait()
+        if self._life is None or await self._ended(STOP_TIMEOUT):
+            return True
+        log.error("child.killed", process=self.name, reason=f"no end after {STOP_TIMEOUT:g} s")
+        self._kill()
+        await self._ended(None)
+        return False
 
-    async def _live(self) -> int:
-        ours, theirs = socket.socketpair()
-        words = (sys.executable, "-m", "lvsha", self.name, "--channel-fd", str(theirs.fileno()))
-        self._process = await asyncio.create_subprocess_exec(
-            *words, *self._arguments, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
-        )
-        theirs.close()
-        self.pid = self._process.pid
-        self._channel = channel = await Channel.open(ours)
+    async def _ended(self, timeout: float | None) -> bool:
+        assert self._life is not None
+        done, _ = await asyncio.wait([self._life], timeout=timeout)
+        return bool(done)
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            reason = await self._live()
+            if self._stopping.is_set():
+                return
+            failures = 0 if time.monotonic() - started > _STEADY else failures + 1
+            pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
+            log.error("child.died", process=self.name, reason=reason, restart_in=pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+
+    async def _live(self) -> str:
+        """One life of the child; what ended it."""
+        try:
+            process, channel = await self._spawn()
+        except OSError as error:
+            return f"could not be started: {error.strerror or error}"
+        self._process, self._channel, self.pid = process, channel, process.pid
         self._on_start()
-        async for message in channel.messages():
-            self._on_message(message)
-        channel.close()
-        self._channel = None
-        code = await self._process.wait()
-        self.pid = 0
-        return code
+        if self._stopping.is_set():
+            self.send(Stop())
+        garbage = await self._converse(channel)
+        code = await process.wait()
+        self._channel, self.pid = None, 0
+        self._on_end()
+        return garbage or _reason(code)
+
+    async def _spawn(self) -> tuple[asyncio.subprocess.Process, Channel]:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                descriptor = theirs.fileno()
+                process = await asyncio.create_subprocess_exec(
+                    *(*self._program, self.name, "--channel-fd", str(descriptor)),
+                    *self._arguments,
+                    pass_fds=(descriptor,),
+                    stdin=asyncio.subprocess.DEVNULL,
+                )
+            return process, await Channel.open(ours)
+        except OSError:
+            ours.close()
+            raise
+
+    async def _converse(self, channel: Channel) -> str:
+        """Hear the child out; what it said if that made no sense."""
+        try:
+            async for message in channel.messages():
+                self._on_message(message)
+        except GarbageError as error:
+            self._kill()
+            return str(error)
+        finally:
+            channel.close()
+        return ""
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
 
 
 def _reason(code: int) -> str:

@@ -1,0 +1,41 @@
+"""`python -m bench.daemon …`: the `lvsha` program on a kernel in memory, children included.
+
+For machines whose kernel has no IPVS: every process, message and file is the daemon's own, only
+the director's table is `kernel.memory`'s.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from unittest import mock
+
+from lvsha.__main__ import main
+
+PROGRAM = (sys.executable, "-m", "bench.daemon")
+
+
+def run() -> None:
+    """`lvsha` with the seams of this process replaced; its children come by this file again."""
+    match sys.argv[1:2]:
+        case ["director"]:
+            from lvsha.director import director
+            from lvsha.kernel.memory import MemoryIpvs
+
+            with mock.patch.object(director, "KernelIpvs", SimpleNamespace(open=MemoryIpvs)):
+                main()
+        case ["run"]:
+            from lvsha.cli import daemon
+            from lvsha.supervisor import child
+
+            with (
+                mock.patch.object(daemon, "load_ipvs"),
+                mock.patch.object(child, "PROGRAM", PROGRAM),
+            ):
+                main()
+        case _:
+            main()
+
+
+if __name__ == "__main__":
+    run()
