@@ -50,7 +50,7 @@ def decode(annotation: Any, data: object) -> Any:
 
 @cache
 def _encoder(kind: Any) -> Encoder:
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         name, names = kind.__name__, tuple(field.name for field in fields(kind))
         return lambda value: {"type": name} | {each: encode(getattr(value, each)) for each in names}
     for base, encoder in _BY_BASE:
