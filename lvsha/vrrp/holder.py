@@ -140,6 +140,8 @@ class Holder:
                 self._complain("add", address, error)
                 return
         self._held.add(address)
+        if self._next is not None and self._next.after > 0:
+            self.announce()  # it missed the first burst
 
     async def _remove(self, address: InterfaceAddress) -> None:
         self._leaving[address] += 1

@@ -47,7 +47,8 @@ Key: TypeAlias = tuple[str, Family, int]
 
 def main(channel_fd: int, cluster: str, node: str) -> None:
     """Run as the supervisor's child, with the inherited end of its socket pair."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is the supervisor's to handle
+    for terminals in (signal.SIGINT, signal.SIGHUP):  # the supervisor's to act on
+        signal.signal(terminals, signal.SIG_IGN)
     writer = logs.start({"cluster": cluster, "node": node})
     if not go_ahead_of_others():
         log.warning("vrrp.ordinary", note="no real-time scheduling: a busy machine may delay us")
