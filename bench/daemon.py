@@ -7,6 +7,7 @@ the director's table is `kernel.memory`'s.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from types import SimpleNamespace
 from unittest import mock
 
@@ -26,11 +27,11 @@ def run() -> None:
                 main()
         case ["run"]:
             from lvsha.cli import daemon
-            from lvsha.supervisor import child
 
+            supervisor = partial(daemon.Supervisor, program=PROGRAM)
             with (
                 mock.patch.object(daemon, "load_ipvs"),
-                mock.patch.object(child, "PROGRAM", PROGRAM),
+                mock.patch.object(daemon, "Supervisor", supervisor),
             ):
                 main()
         case _:

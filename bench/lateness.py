@@ -14,23 +14,17 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from unittest import mock
 
 from bench import clusters
 from bench.figures import Figure, at_most, quantile
-from bench.responding import responder
-from lvsha.lab import nodes
-from lvsha.lab.nodes import DirectorNode, wait_for
-from lvsha.lab.topology import CLIENT, DIRECTOR, FRONT, Lab, Namespace
+from bench.site import SERVERS, site
+from lvsha.lab.nodes import DirectorNode
+from lvsha.lab.topology import Namespace
 
-SERVERS = 1_000
 CHECK = {"interval": "333ms", "timeout": "300ms"}
-RATE = 3_000
 INTERVAL = 0.1
 SECONDS = 30.0
 CLASSES = {
@@ -43,21 +37,8 @@ GROUP = socket.inet_aton("224.0.0.18")
 
 
 def figures() -> list[Figure]:
-    with (
-        Lab() as lab,
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(nodes, "LVSHA", (sys.executable, "-m", "bench.daemon")),
-    ):
-        client, machine = lab.add("client", "lb1")
-        lab.bridge(FRONT)
-        lab.plug(FRONT, [(client, CLIENT), (machine, DIRECTOR)])
-        node = DirectorNode(machine, Path(folder, "bench.yaml"), Path(folder))
-        write(node, 1)
-        with responder(SERVERS, machine.command([])):
-            node.start()
-            wait_for("MASTER and ready", lambda: is_settled(node))
-            with listening(client) as ear:
-                return measure(node, ear)
+    with site(**CHECK) as (node, client, _), listening(client) as ear:
+        return measure(node, ear)
 
 
 def measure(node: DirectorNode, ear: socket.socket) -> list[Figure]:
@@ -78,7 +59,6 @@ def measure(node: DirectorNode, ear: socket.socket) -> list[Figure]:
     machine = json.loads(bare.communicate()[0])
     assert len(late) > 0.98 * took / INTERVAL, f"{len(late)} advertisements in {took:.1f} s"
     assert [e["new"] for e in node.events("vrrp.state")] == ["BACKUP", "MASTER"]
-    assert node.stop() == 0
     return [
         at_most("advertisement lateness, p99, seen from outside", ms(late, 0.99), 5, "{:.1f} ms"),
         at_most(
@@ -98,22 +78,12 @@ def measure(node: DirectorNode, ear: socket.socket) -> list[Figure]:
     ]
 
 
-def write(node: DirectorNode, weight: int) -> None:
-    node.file.write_text(clusters.checked(SERVERS, **CHECK, weight=weight))
-
-
-def is_settled(node: DirectorNode) -> bool:
-    status = node.status()
-    routers = status["virtual_routers"] if status else []
-    return bool(status and status["ready"] and routers and routers[0]["state"] == "MASTER")
-
-
 def disturb(node: DirectorNode, end: float) -> int:
     """Reload another file and scrape, over and over; how often."""
     count = 0
     while time.monotonic() < end:
         count += 1
-        write(node, 1 + count % 2)
+        node.file.write_text(clusters.checked(SERVERS, **CHECK, weight=1 + count % 2))
         done = node.command("reload")
         assert done.stdout == f"generation {1 + count} is in force\n", done
         assert metric(node, "lvsha_config_generation") == 1 + count

@@ -1,0 +1,49 @@
+"""`lvsha run` in a lab of this machine: 1,000 real servers, checked, behind one virtual router."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from bench import clusters
+from bench.responding import responder
+from lvsha.lab import nodes
+from lvsha.lab.nodes import DirectorNode, wait_for
+from lvsha.lab.topology import CLIENT, DIRECTOR, FRONT, Lab, Namespace
+
+SERVERS = 1_000
+
+
+@contextmanager
+def site(interval: str, timeout: str) -> Iterator[tuple[DirectorNode, Namespace, float]]:
+    """The node once it is MASTER and every server is UP, a machine beside it, and the seconds
+    from the command to the table."""
+    with (
+        Lab() as lab,
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(nodes, "LVSHA", (sys.executable, "-m", "bench.daemon")),
+    ):
+        client, machine = lab.add("client", "lb1")
+        lab.bridge(FRONT)
+        lab.plug(FRONT, [(client, CLIENT), (machine, DIRECTOR)])
+        node = DirectorNode(machine, Path(folder, "bench.yaml"), Path(folder))
+        node.file.write_text(clusters.checked(SERVERS, interval, timeout))
+        with responder(SERVERS, machine.command([])):
+            began = time.monotonic()
+            node.start()
+            wait_for("a table", lambda: node.events("ipvs.applied"))
+            started = time.monotonic() - began
+            wait_for("MASTER and all UP", lambda: _is_settled(node))
+            yield node, client, started
+            assert node.stop() == 0
+
+
+def _is_settled(node: DirectorNode) -> bool:
+    status = node.status()
+    routers = status["virtual_routers"] if status else []
+    return bool(status and status["ready"] and routers and routers[0]["state"] == "MASTER")
