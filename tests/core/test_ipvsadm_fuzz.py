@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
@@ -9,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lvsha.core.commands import AddDestination
+from lvsha.core.ipvsadm import grammar
 from lvsha.core.ipvsadm.connections import read_connection
 from lvsha.core.ipvsadm.grammar import parse
 from lvsha.core.ipvsadm.lines import save_line
-from lvsha.core.ipvsadm.names import NUMERIC
+from lvsha.core.ipvsadm.names import NUMERIC, Names
 from lvsha.core.ipvsadm.options import BY_WORD
-from lvsha.core.ipvsadm.request import Change, WordsError
+from lvsha.core.ipvsadm.request import Change, Request, WordsError
 from lvsha.core.ipvsadm.stream import restore_lines
 from lvsha.core.types import Forwarding, IpvsTable
 from tests.ipvsadm_words import any_line, odd_line, sensible_line
@@ -45,6 +47,26 @@ def test_no_generated_line_ends_in_a_traceback() -> None:
     rng = Random(3)
     for _ in range(3000):
         attempt(rng.choice((sensible_line, odd_line, any_line))(rng))
+
+
+def outcome(parse: Callable[[list[str], Names], Request], line: list[str]) -> object:
+    try:
+        return parse(line, NUMERIC)
+    except WordsError as error:
+        return error.text, error.exit_code, error.final
+
+
+def test_a_line_of_a_known_shape_means_what_it_would_mean_alone() -> None:
+    """What was learnt of lines before it changes nothing but the time it takes."""
+    rng = Random(4)
+    for _ in range(3000):
+        line = rng.choice((sensible_line, sensible_line, odd_line, any_line))(rng)
+        assert outcome(grammar.parse, line) == outcome(grammar._parse, line)
+    learnt = ["-a", "-t", "192.0.2.1:80", "-r", "10.0.0.1", "-m", "-w", "1"]
+    assert isinstance(parse(learnt, NUMERIC), Change)
+    for at, word in ((2, "-r"), (7, "-1"), (7, "-m"), (4, "--")):
+        line = [*learnt[:at], word, *learnt[at + 1 :]]
+        assert outcome(grammar.parse, line) == outcome(grammar._parse, line)
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,7 +16,8 @@ from lvsha.core.ipvsadm.meaning import MEANINGS, judge_scheduler_flags
 from lvsha.core.ipvsadm.names import Names
 from lvsha.core.ipvsadm.options import COMMAND_NAMES, SHARED_NAMES, UNCOUNTED
 from lvsha.core.ipvsadm.popt import Given, Scan, Unreadable
-from lvsha.core.ipvsadm.request import FAILURE, Help, Request, Version, WordsError
+from lvsha.core.ipvsadm.request import FAILURE, Change, Help, Request, Version, WordsError
+from lvsha.core.ipvsadm.shapes import Shape, Shapes
 from lvsha.core.types import Timeouts
 
 TRY_HELP = "Try `ipvsadm -h' or 'ipvsadm --help' for more information."
@@ -55,8 +56,33 @@ _READERS: dict[str, _Reader] = {
 }
 
 
+_SHAPES = Shapes()
+
+
 def parse(words: Sequence[str], names: Names) -> Request:
     """What the words behind the program's name ask for. Raises WordsError."""
+    shape = _SHAPES.of(words)
+    if shape is not None:
+        return _parse_known(shape, words, names)
+    request = _parse(words, names)
+    if isinstance(request, Change):
+        _SHAPES.learn(words)
+    return request
+
+
+def _parse_known(shape: Shape, words: Sequence[str], names: Names) -> Request:
+    """Only the values are new: which options they belong to was judged before."""
+    draft = Draft(names)
+    for (name, _, _), place in shape.options:
+        draft.given.add(SHARED_NAMES.get(name, name))
+        reader = _READERS.get(name)
+        if reader is not None:
+            reader(draft, name, "" if place is None else words[place])
+    judge_scheduler_flags(draft)
+    return MEANINGS[shape.command](draft)
+
+
+def _parse(words: Sequence[str], names: Names) -> Request:
     scan = Scan(words)
     options = iter(scan)
     draft = Draft(names)

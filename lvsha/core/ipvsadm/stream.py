@@ -16,10 +16,14 @@ def restore_lines(text: str) -> Iterator[list[str]]:
     if not last.endswith(tuple(one + other for one in _BLANKS for other in _BLANKS)):
         whole.append(last)
     for line in whole:
-        words = [word for word in _words(line) if word != "ipvsadm"]
+        words = _words(line)
+        if "ipvsadm" in words:
+            words = [word for word in words if word != "ipvsadm"]
         if words:
             yield words
 
 
 def _words(line: str) -> list[str]:
+    if line.isascii() and line.isprintable():
+        return line.split()
     return [word for word in line.replace("\t", " ").replace("\r", " ").split(" ") if word]
