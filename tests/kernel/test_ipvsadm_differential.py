@@ -132,6 +132,42 @@ def test_the_programs_are_ipvsadms(both: Pair, real: list[str], ours: list[str])
         assert run(["ipvsadm", "-Sn"]) == table
 
 
+@pytest.mark.parametrize(
+    ("words", "real", "ours"),
+    [
+        (["-A", "-f", "1", "-b", ","], (-11, b""), (2, b"invalid scheduler flag `,'\n")),
+        (
+            ["-A", "-t", "!#:+", "192.0.2.1:80"],
+            (0, b""),
+            (2, b"illegal virtual server address[:port] specified\n"),
+        ),
+        (["-L", "--json"], (255, b"--json: unknown option\n"), (0, b"")),
+        (["-S", "--full"], (255, b"--full: unknown option\n"), (0, b"")),
+        (["-R", "--atomic"], (255, b"--atomic: unknown option\n"), (0, b"")),
+        (
+            ["-D", "-f", "1", "--wait"],
+            (255, b"--wait: unknown option\n"),
+            (255, b"No such service\n"),
+        ),
+    ],
+)
+def test_the_wanted_differences_are_these(
+    both: Pair, words: list[str], real: tuple[int, bytes], ours: tuple[int, bytes]
+) -> None:
+    """Each row of the table in docs/ipvsadm.md that a command line can show."""
+    for said, expected in ((both.of_real(words), real), (both.of_ours(words), ours)):
+        assert (said.code, said.err) == expected
+
+
+def test_nobody_but_root_is_told_so(both: Pair) -> None:
+    """Both name the same reason and end with 2, whatever was asked."""
+    nobody = ["setpriv", "--reuid", "65534", "--clear-groups"]
+    with both.ours.entered():
+        expected = run([*nobody, "ipvsadm", "-Ln"])
+        assert b"you must be root" in expected.err
+        assert run([*nobody, str(PROGRAMS / "lvsha-ipvsadm"), "-Ln"]) == expected
+
+
 def test_listings_of_live_connections_are_ipvsadms(both: Pair) -> None:
     """Both read one namespace with TCP, UDP, persistence and SIP traffic, idle between."""
     with both.ours.entered(), ExitStack() as stack:

@@ -29,22 +29,17 @@ ipvsadm-save: Script to save the IPVS table to stdout.
 
 def main(words: Sequence[str]) -> int:
     """`ipvsadm` with these arguments: everything is said, the exit code returned."""
-    session = _session(Streams.of_process())
-    try:
-        return session.run(words)
-    finally:
-        session.close()
+    _live_as_a_program()
+    return _session(Streams.of_process()).run(words)
 
 
 def ipvsadm() -> None:
     """The program lvsha-ipvsadm."""
-    _live_as_a_program()
     sys.exit(main(sys.argv[1:]))
 
 
 def save() -> None:
     """The program lvsha-ipvsadm-save [-n] [--full]."""
-    _live_as_a_program()
     given = sys.argv[1:]
     if any(word.startswith("-") and word not in ("-n", "--full") for word in given):
         Streams.of_process().complain(SAVE_HELP)
@@ -58,10 +53,9 @@ def restore() -> None:
     All are read before the table is cleared, for they may come from the table itself.
     """
     _live_as_a_program()
-    lines = sys.stdin.buffer.read().split(b"\n")
-    rules = io.BytesIO(b"\n".join(line for line in lines if not line.startswith(b"#")))
-    streams = Streams(rules.read, sys.stdout.buffer, sys.stderr.buffer)
-    session = _session(streams)
+    lines = "".join(Streams.of_process().pieces()).split("\n")
+    rules = "\n".join(line for line in lines if not line.startswith("#"))
+    session = _session(Streams.of_process(io.BytesIO(os.fsencode(rules)).read))
     if "--atomic" in sys.argv[1:]:
         sys.exit(session.replace_atomically())
     session.run(["-C"])

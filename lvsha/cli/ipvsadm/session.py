@@ -75,14 +75,20 @@ class Session:
 
     def _ended(self, act: Callable[[], int]) -> int:
         try:
+            code = self._outcome(act)
+            self.streams.flush()
+        except EndError as end:
+            return end.exit_code
+        return code
+
+    def _outcome(self, act: Callable[[], int]) -> int:
+        try:
             return act()
         except EndError as end:
             return end.exit_code
         except KernelError as error:
             self.streams.complain(str(error))
             return LISTING_FAILED
-        finally:
-            self.streams.flush()
 
     @property
     def ipvs(self) -> Ipvs:
@@ -94,10 +100,6 @@ class Session:
                 self.streams.complain(str(error))
                 raise EndError(USAGE) from None
         return self._ipvs
-
-    def close(self) -> None:
-        if self._ipvs is not None:
-            self._ipvs.close()
 
     def _run(self, words: Sequence[str]) -> int:
         if not words:
