@@ -12,7 +12,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from lvsha.core.mastership import Start, Stop
 from lvsha.core.messages import Configure, Configured, VrrpStatus
@@ -84,11 +84,17 @@ class VrrpProcess:
         self._effects: dict[Key, asyncio.Task[None]] = {}
         self._lateness = Lateness()
         self._turn = asyncio.Lock()
+        self._failure: asyncio.Queue[BaseException] = asyncio.Queue()
         self._status_timer: asyncio.TimerHandle | None = None
         self._status_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set, a Stop message, or the other end of the channel is gone."""
+        """Until `stop` is set, a Stop message, or the other end of the channel is gone.
+
+        Raises what failed in a timer, a socket's callback or an effect queue, after leaving in
+        order: a virtual router that half works is worse than none.
+        """
+        asyncio.get_running_loop().set_exception_handler(self._note_failure)
         events = self._addresses.events()
         gc.collect()
         gc.freeze()  # what is loaded now lives on: no pause to look through it again
@@ -100,6 +106,7 @@ class VrrpProcess:
                     "status": self._report(),
                     "recheck": self._recheck(),
                     "signal": _until(stop),
+                    "failure": self._fail(),
                 }
             )
         finally:
@@ -148,7 +155,7 @@ class VrrpProcess:
     async def _prepare(self, vr: VirtualRouter) -> RunningRouter:
         """What a crashed predecessor left goes first: there must not be two holders."""
         holder = Holder(vr.name, vr.interface, self._addresses, self._wire, self._turn)
-        self._effects[_key(vr)] = spawn(f"addresses of {vr.name}", holder.run())
+        self._work(_key(vr), holder)
         if left := leftovers(vr, self._segments[vr.interface].present):
             log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))
             holder.found(left)
@@ -158,7 +165,9 @@ class VrrpProcess:
     async def _stop(self, keys: Iterable[Key]) -> None:
         """Priority 0 from all of them at once, then wait for the addresses to be off."""
         stopping = {key: self._routers[key] for key in keys}
-        for router in stopping.values():
+        for key, router in stopping.items():
+            if self._effects[key].done():  # it failed, and its addresses still have to go
+                self._work(key, router.holder)
             router.feed(Stop())
         await asyncio.gather(*(_in_time(router.holder.settled()) for router in stopping.values()))
         for key, router in stopping.items():
@@ -169,6 +178,11 @@ class VrrpProcess:
             segment.remove(router)
             if not tuple(segment.routers):
                 self._segments.pop(segment.name).close()
+
+    def _work(self, key: Key, holder: Holder) -> None:
+        work = spawn(f"addresses of virtual router {key[2]} on {key[0]}", holder.run())
+        work.add_done_callback(self._note_end)
+        self._effects[key] = work
 
     async def _follow(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
@@ -200,6 +214,20 @@ class VrrpProcess:
         while True:
             self._send_status()
             await asyncio.sleep(STATUS_INTERVAL)
+
+    async def _fail(self) -> None:
+        raise await self._failure.get()
+
+    def _note_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if "handle" in context and error is not None:
+            self._failure.put_nowait(error)
+        else:
+            loop.default_exception_handler(context)
+
+    def _note_end(self, work: asyncio.Task[None]) -> None:
+        if not work.cancelled() and (error := work.exception()):
+            self._failure.put_nowait(error)
 
     def _status_soon(self) -> None:
         if self._status_timer is None:

@@ -17,6 +17,7 @@ from lvsha.core import advert
 from lvsha.core.advert import GROUP, Advertisement
 from lvsha.core.election import begin, step
 from lvsha.core.mastership import (
+    STOPPING,
     Action,
     Advertise,
     Announce,
@@ -224,7 +225,8 @@ class RunningRouter:
             receiver.send(message, vr.source, group)
         except KernelError as error:
             self._counters["send_errors"] += 1
-            self._warn_once("kernel.error", error.errno, what="advertise", error=str(error))
+            if priority != STOPPING:  # on the way out of a dead link nothing else is expected
+                self._warn_once("kernel.error", error.errno, what="advertise", error=str(error))
         else:
             self._counters["sent"] += 1
 

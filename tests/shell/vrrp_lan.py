@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_interface
 
 from lvsha.core.messages import Configure, Configured, Message, RouterStatus, VrrpStatus
 from lvsha.core.plan import VirtualRouter, VrrpPlan
@@ -19,6 +19,7 @@ from lvsha.runtime.channel import Channel
 from lvsha.vrrp.process import VrrpProcess
 
 VIP = ip_interface("192.0.2.100/32")
+OTHER = ip_interface("192.0.2.101/32")
 
 
 def router(**changes: object) -> VirtualRouter:
@@ -129,4 +130,14 @@ class Collector(logging.Handler):
         self._lines.append({"event": record.getMessage(), **getattr(record, "fields", {})})
 
 
-__all__ = ["VIP", "Host", "Lan", "ip_address", "ip_interface", "lan", "router"]
+async def pair(place: Lan, **changes: object) -> tuple[Host, Host]:
+    """Two hosts, priorities 150 and 100, the first one master."""
+    first = await place.add("lb1", "192.0.2.1/24")
+    second = await place.add("lb2", "192.0.2.2/24")
+    await asyncio.gather(
+        first.configure(router(priority=150, **changes)),
+        second.configure(router(priority=100, **changes)),
+    )
+    await asyncio.sleep(5)
+    assert (first.status().state, second.status().state) == ("MASTER", "BACKUP")
+    return first, second
