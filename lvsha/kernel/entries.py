@@ -74,9 +74,12 @@ def destinations(entries: Iterable[bytes], family: Family) -> tuple[Destination,
 
 
 @reading
-def destination_statuses(entries: Iterable[bytes], family: Family) -> tuple[DestinationStatus, ...]:
-    """The same with their connection counts and counters."""
-    return tuple(_destination_status(entry, family) for entry in entries)
+def destination_statuses(
+    entries: Iterable[bytes], family: Family, *, counters: bool = True
+) -> tuple[DestinationStatus, ...]:
+    """The same with their connection counts and, unless they are not wanted, counters."""
+    status = _destination_status if counters else _destination_counts
+    return tuple(status(entry, family) for entry in entries)
 
 
 def _address(family: int, payload: bytes) -> Address:
@@ -224,6 +227,16 @@ def _tunnel(values: _Values) -> Tunnel:
         ntohs(values.tunnel_port),
         TunnelFlags(values.tunnel_flags),
     )
+
+
+def _destination_counts(entry: bytes, family: Family) -> DestinationStatus:
+    values = _fast_values(entry) or _values(entry, family)
+    return DestinationStatus(
+        _destination(values), values.active, values.inactive, values.persistent, _NO_STATS
+    )
+
+
+_NO_STATS = Stats()
 
 
 def _destination_status(entry: bytes, family: Family) -> DestinationStatus:

@@ -78,8 +78,8 @@ class KernelIpvs:
         answer = self._ask(requests.get_service(key), f"service {key}")
         return entries.service_statuses([answer])[0]
 
-    def destinations(self, key: Key) -> tuple[DestinationStatus, ...]:
-        return entries.destination_statuses(self._destinations(key), key.family)
+    def destinations(self, key: Key, *, counters: bool = True) -> tuple[DestinationStatus, ...]:
+        return entries.destination_statuses(self._destinations(key), key.family, counters=counters)
 
     def table(self) -> IpvsTable:
         told = self._dump(requests.get_services(), "ipvs services")
@@ -91,11 +91,11 @@ class KernelIpvs:
         return table
 
     def read(
-        self, keys: Sequence[Key]
+        self, keys: Sequence[Key], *, counters: bool = True
     ) -> Iterator[tuple[Key, tuple[DestinationStatus, ...] | None]]:
         for key in keys:
             try:
-                yield key, self.destinations(key)
+                yield key, self.destinations(key, counters=counters)
             except KernelError as error:
                 if error.errno != errno.ESRCH:
                     raise

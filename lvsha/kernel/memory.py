@@ -129,7 +129,7 @@ class MemoryIpvs:
         }
 
     def read(
-        self, keys: Sequence[Key]
+        self, keys: Sequence[Key], *, counters: bool = True
     ) -> Iterator[tuple[Key, tuple[DestinationStatus, ...] | None]]:
         for key in keys:
             yield key, self.destinations(key) if identity(key) in self._services else None

@@ -57,9 +57,11 @@ class Ipvs(Protocol):
         ...
 
     def read(
-        self, keys: Sequence[Key]
+        self, keys: Sequence[Key], *, counters: bool = True
     ) -> Iterator[tuple[Key, tuple[DestinationStatus, ...] | None]]:
         """Destinations of each key in turn, lazily, None where the service is gone.
+
+        Without `counters` their `stats` may stay at 0: reading them is half the work.
 
         A caller with a loop to serve pauses between items.
         """

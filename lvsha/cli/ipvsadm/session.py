@@ -203,7 +203,8 @@ class Session:
     def _table_lines(self, layout: Layout, key: Key | None) -> Iterator[str]:
         if key is None:
             yield listing.banner(self.ipvs.info())
-        entries = self.entries(key, sort=layout.sort)
+        counters = layout.style in (Style.STATS, Style.RATE)
+        entries = self.entries(key, sort=layout.sort, counters=counters)
         yield from listing.title(layout.style)
         yield from listing.lines(entries, layout, self.names_of(layout.numeric))
 
@@ -212,23 +213,27 @@ class Session:
         if save.full:
             yield saved.timeouts_line(self.ipvs.timeouts())
             yield from map(saved.daemon_line, self.ipvs.daemons())
-        for status, destinations in self.entries(None, sort=True):
+        for status, destinations in self.entries(None, sort=True, counters=False):
             key = status.service.key
             yield saved.save_line(AddService(status.service), names, full=save.full)
             for each in destinations:
                 command = AddDestination(key, each.destination)
                 yield saved.save_line(command, names, full=save.full)
 
-    def entries(self, key: Key | None, *, sort: bool) -> Iterator[listing.Listed]:
+    def entries(
+        self, key: Key | None, *, sort: bool, counters: bool = True
+    ) -> Iterator[listing.Listed]:
         """Services (or the one) with their destinations, each read when its turn comes."""
         services: Sequence[ServiceStatus]
         services = self.ipvs.services() if key is None else [self.ipvs.service(key)]
         if sort:
             services = sorted_services(services)
-        return self._entries(services, sort)
+        return self._entries(services, sort, counters)
 
-    def _entries(self, services: Sequence[ServiceStatus], sort: bool) -> Iterator[listing.Listed]:
-        read = self.ipvs.read([status.service.key for status in services])
+    def _entries(
+        self, services: Sequence[ServiceStatus], sort: bool, counters: bool
+    ) -> Iterator[listing.Listed]:
+        read = self.ipvs.read([status.service.key for status in services], counters=counters)
         for status, (_, found) in zip(services, read, strict=True):
             destinations: Sequence[DestinationStatus] = found or ()
             yield status, sorted_destinations(destinations) if sort else destinations
