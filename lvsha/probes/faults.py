@@ -43,3 +43,9 @@ def _words(code: int | None) -> str:
         return "connection reset"
     text = os.strerror(code or 0)
     return text[:1].lower() + text[1:]
+
+
+def excerpt(data: bytes) -> str:
+    """The beginning of what somebody sent, on one printable line."""
+    text = data[:40].decode("latin-1").encode("unicode_escape").decode("ascii")
+    return text + ("…" if len(data) > 40 else "")
