@@ -12,12 +12,40 @@ from importlib import import_module
 from typing import TypeAlias
 
 from lvsha.core.plan import Check
-from lvsha.core.probes import HttpProbe, Probe, TcpProbe
+from lvsha.core.probes import (
+    AgentProbe,
+    DnsProbe,
+    FileProbe,
+    GrpcProbe,
+    HttpProbe,
+    MysqlProbe,
+    PingProbe,
+    PostgresProbe,
+    Probe,
+    RedisProbe,
+    ScriptProbe,
+    SmtpProbe,
+    TcpProbe,
+    TlsProbe,
+    UdpProbe,
+)
 from lvsha.probes.engine import Attempt, Done, Engine, Flight
 
 PROBES: Mapping[type[Probe], str] = {
     TcpProbe: "tcp",
     HttpProbe: "http",
+    TlsProbe: "tls",
+    GrpcProbe: "grpc",
+    UdpProbe: "udp",
+    DnsProbe: "dns",
+    SmtpProbe: "smtp",
+    PingProbe: "ping",
+    ScriptProbe: "script",
+    FileProbe: "file",
+    RedisProbe: "redis",
+    MysqlProbe: "mysql",
+    PostgresProbe: "postgres",
+    AgentProbe: "agent",
 }
 """The file in this package, and the function in it, that probes what a specification says."""
 

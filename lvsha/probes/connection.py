@@ -6,7 +6,7 @@ import errno
 import select
 import socket
 import struct
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from lvsha.core.types import Address
 from lvsha.probes import faults
@@ -20,6 +20,14 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with time 0: close sends RST and leaves no TIME_WAIT behind, here or there."""
 
 _FAILED = select.EPOLLERR | select.EPOLLHUP
+
+
+class Stream(Protocol):
+    """A connection, bare or with TLS on it."""
+
+    async def send(self, data: bytes) -> None: ...
+
+    async def receive(self, doing: str) -> bytes: ...
 
 
 def target(address: Address, port: int) -> Target:
@@ -61,8 +69,16 @@ class Connection:
             except OSError as error:
                 faults.later(error.errno, doing)
 
+    @property
+    def fd(self) -> int:
+        return self._fd
+
     def close(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self._socket.close()
+
+    def part(self) -> None:
+        """Close with FIN, for servers that complain of every RST: this leaves TIME_WAIT here."""
         self._socket.close()
 
 

@@ -47,6 +47,12 @@ def ready(fd: int, events: int, doing: str) -> Generator[Wait, int, int]:
     return (yield fd, events, doing)
 
 
+@types.coroutine
+def released(fd: int) -> Generator[Wait, None, None]:
+    """Say at once that `fd` was closed: another socket of this probe may get its number."""
+    yield fd, 0, ""
+
+
 class Flight:
     """A probe under way. `cancel` ends it without a result."""
 
@@ -118,6 +124,9 @@ class Engine:
         coroutine = flight.coroutine
         try:
             wait = coroutine.throw(deadline) if deadline else coroutine.send(events)
+            while not wait[1]:
+                self._release(flight)
+                wait = coroutine.send(None)
             fd, wanted, flight.doing = wait
         except StopIteration as answer:
             self._conclude(flight, answer.value)
@@ -142,6 +151,10 @@ class Engine:
         elif flight.events != events:
             self._epoll.modify(fd, events)
         flight.events = events
+
+    def _release(self, flight: Flight) -> None:
+        self._flights.pop(flight.fd, None)
+        flight.fd = -1
 
     def _conclude(self, flight: Flight, answer: str | Finding) -> None:
         if isinstance(answer, str):

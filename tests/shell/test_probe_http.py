@@ -11,7 +11,7 @@ from lvsha import __version__
 from lvsha.core.health import Outcome
 from lvsha.core.probes import HttpProbe
 from lvsha.probes.engine import duration
-from lvsha.probes.http import request
+from lvsha.probes.request import first_request
 from tests.shell.targets import Handler, answering, probe, resetting, serving, silent, unused_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -20,7 +20,8 @@ HELLO = HttpProbe(contains="hello")
 
 
 def request_lines(spec: HttpProbe, address: str = "192.0.2.1", port: int = 80) -> list[str]:
-    return request(spec, ip_address(address), port).decode().split("\r\n")
+    message = first_request(spec, ip_address(address), port).encoded()
+    return message.decode().split("\r\n")
 
 
 async def failure(handler: Handler, spec: HttpProbe, timeout: float = 2.0) -> str:
@@ -235,7 +236,7 @@ def test_the_request_is_the_operator_s() -> None:
 
 
 async def test_the_server_receives_the_request() -> None:
-    """What is sent is what `request` built, no more."""
+    """What is sent is what the request is, no more."""
     heard: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -244,4 +245,5 @@ async def test_the_server_receives_the_request() -> None:
 
     async with serving(listen) as port:
         await probe(HttpProbe(path="/x"), port)
-        assert heard == [request(HttpProbe(path="/x"), ip_address("127.0.0.1"), port)]
+        asked = first_request(HttpProbe(path="/x"), ip_address("127.0.0.1"), port)
+    assert heard == [asked.encoded()]

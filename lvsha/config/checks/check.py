@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lvsha.config.mapping import Strict
 from lvsha.config.scalars import CheckInterval, CheckTimeout, IpAddress, RealPort, Results
@@ -20,6 +21,8 @@ class CheckMistake:
 
 class CommonCheck(Strict):
     """What a check of any type may say."""
+
+    uses_port: ClassVar[bool] = True
 
     address: IpAddress | None = None
     """Where to probe; default the real server's address."""

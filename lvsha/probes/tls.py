@@ -1,0 +1,28 @@
+"""The `tls` check: the target completes a handshake, whole at every probe."""
+
+from __future__ import annotations
+
+from lvsha.core.plan import Check
+from lvsha.core.probes import TlsProbe
+from lvsha.probes.connection import connect, target
+from lvsha.probes.engine import Attempt
+from lvsha.probes.secure import Tls
+
+
+def tls(check: Check) -> Attempt:
+    """An attempt shakes hands and says goodbye."""
+    spec = check.probe
+    assert isinstance(spec, TlsProbe)
+    where = target(check.address, check.port)
+    speaker = Tls(spec.tls, str(check.address))
+
+    async def attempt() -> str:
+        connection = await connect(where)
+        try:
+            secured = await speaker.over(connection)
+            await secured.goodbye()
+            return f"{secured.tls.version()} handshake"
+        finally:
+            connection.close()
+
+    return attempt
