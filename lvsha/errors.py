@@ -15,6 +15,11 @@ class LvshaError(Exception):
 
     exit_code = 1
 
+    @property
+    def report(self) -> str:
+        """What a person reads on stderr."""
+        return f"lvsha: {self}"
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -42,6 +47,11 @@ class ConfigError(LvshaError):
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
         super().__init__("\n".join(map(str, mistakes)))
         self.mistakes = mistakes
+
+    @property
+    def report(self) -> str:
+        """Each mistake begins with its place: nothing stands before it."""
+        return str(self)
 
 
 class UsageError(LvshaError):

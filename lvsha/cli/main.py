@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,33 +15,29 @@ import click
 
 from lvsha import __version__
 from lvsha.cli import show
-from lvsha.errors import ConfigError, HostError, LvshaError
-from lvsha.runtime import control
-
-RUNTIME_ROOT = Path("/run/lvsha")
+from lvsha.errors import ConfigError, LvshaError, UsageError
+from lvsha.runtime import control, logs
+from lvsha.runtime.control import RUNTIME_ROOT
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
         code = cli.main(prog_name="lvsha", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 2
     except click.ClickException as error:
-        click.echo(f"lvsha: {_one_line(error)}", err=True)
-        code = 2
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        code = error.exit_code
+        code = _fail(f"lvsha: {_one_line(error)}", 2)
     except LvshaError as error:
-        click.echo(f"lvsha: {error}", err=True)
-        code = error.exit_code
+        code = _fail(error.report, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        code = _without_stdout()
+    except Exception as error:  # noqa: BLE001 - never a traceback at a user
+        code = _unexpected(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -102,7 +99,7 @@ def plan(file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
     """
     from lvsha.cli.plans import kernel_changes
 
-    lines = kernel_changes(file, node, _runtime_dir(file, runtime_dir))
+    lines = kernel_changes(file, node, runtime_dir)
     for line in lines:
         click.echo(line)
     return 3 if lines else 0
@@ -116,7 +113,9 @@ def status(file: Path | None, node: str | None, runtime_dir: Path | None, as_jso
 
     Exits with 3 when something is down or not ready.
     """
-    found = control.get(_runtime_dir(file, runtime_dir), "/status")
+    directory = _runtime_dir(file, runtime_dir)
+    found = control.get(directory, "/status")
+    _require_node(node, found["node"], directory)
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -126,12 +125,16 @@ def status(file: Path | None, node: str | None, runtime_dir: Path | None, as_jso
 
 @cli.command()
 @cluster_file
-def reload(file: Path | None, node: str | None, runtime_dir: Path | None) -> None:
+def reload(file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
     """Make the running daemon read its file again; a bad file changes nothing."""
-    code, answer = control.post(_runtime_dir(file, runtime_dir), "/reload")
-    if code != 200:
-        raise _Rejected(answer["error"])
+    directory = _runtime_dir(file, runtime_dir)
+    if node is not None:
+        _require_node(node, control.get(directory, "/status")["node"], directory)
+    _, answer = control.post(directory, "/reload")
+    if answer["error"]:
+        return _fail(answer["error"], answer.get("exit_code", 1))
     click.echo(f"generation {answer['generation']} is in force")
+    return 0
 
 
 @cli.command()
@@ -175,25 +178,48 @@ _realserver_command("check", "Say what differs; exits with 3 when something does
 _realserver_command("run", "Set up, watch, and repair until SIGTERM.")
 
 
-class _Rejected(LvshaError):
-    """The daemon refused the file; its text is already written for a person."""
-
-    exit_code = 2
-
-
 def _runtime_dir(file: Path | None, runtime_dir: Path | None) -> Path:
-    """The runtime directory asked for, or the one of FILE's cluster, or the only one there is."""
+    """The runtime directory asked for, or the one of FILE's cluster.
+
+    Where no file tells, the only one in which a daemon runs: a broken file must not hide it.
+    """
     if runtime_dir is not None:
         return runtime_dir
-    if file is None:
-        running = [path.parent for path in RUNTIME_ROOT.glob("*/control.sock")]
-        if len(running) == 1:
-            return running[0]
-        if not running:
-            raise HostError(f"no daemon is running on {RUNTIME_ROOT}/*")
-    from lvsha.cli.plans import read_cluster
+    from lvsha.cli.plans import cluster_name
 
-    return RUNTIME_ROOT / read_cluster(file).name
+    try:
+        return RUNTIME_ROOT / cluster_name(file)
+    except (ConfigError, UsageError):
+        found = [path.parent for path in RUNTIME_ROOT.glob("*/" + control.SOCKET_NAME)]
+        running = [directory for directory in found if control.is_locked(directory)]
+        if len(running) != 1:
+            raise
+        return running[0]
+
+
+def _require_node(asked: str | None, found: str, directory: Path) -> None:
+    if asked is not None and asked != found:
+        raise UsageError(f"the daemon on {directory} is node {found!r}, not {asked!r}")
+
+
+def _fail(text: str, code: int) -> int:
+    click.echo(text, err=True)
+    return code
+
+
+def _without_stdout() -> int:
+    """Nobody reads on, or nothing takes any more: what is buffered has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError):
+        _without_stdout()
+    if os.environ.get(logs.TRACEBACK):
+        traceback.print_exception(error)
+    hint = f"{logs.TRACEBACK}=1 shows where"
+    return _fail(f"lvsha: unexpected: {logs.describe(error)} ({hint})", 1)
 
 
 def _one_line(error: click.ClickException) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
 from lvsha.cli.describe import describe
-from lvsha.config.reader import find_file
+from lvsha.config.reader import find_file, read
 from lvsha.config.resolve import (
     Cluster,
     NodePlans,
@@ -21,11 +21,15 @@ from lvsha.core import desired, diff
 from lvsha.core.codec import encode
 from lvsha.core.health import Measured
 from lvsha.core.ipvsadm.lines import save_line
-from lvsha.core.plan import RealServer, VirtualService
+from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
+from lvsha.core.types import Key
 from lvsha.director.ownership import Ownership
+from lvsha.director.settings import complete
 from lvsha.errors import HostError
 from lvsha.kernel.ipvs import KernelIpvs
+from lvsha.kernel.ports import Ipvs
 from lvsha.runtime import control
+from lvsha.runtime.control import RUNTIME_ROOT
 
 
 def find(file: Path | None) -> Path:
@@ -36,6 +40,13 @@ def find(file: Path | None) -> Path:
 def read_cluster(file: Path | None) -> Cluster:
     """The cluster of FILE. ConfigError with all its mistakes."""
     return load(find(file))
+
+
+def cluster_name(file: Path | None) -> str:
+    """What FILE calls its cluster, its other mistakes left aside. ConfigError where it does not."""
+    found = find(file)
+    name = read(found).data.get("cluster")
+    return name if isinstance(name, str) else load(found).name
 
 
 def load_node(file: Path, node: str | None) -> NodePlans:
@@ -53,29 +64,47 @@ def check_file(file: Path | None, node: str | None, *, as_json: bool) -> str:
     return "\n\n".join(describe(plan) for plan in plans)
 
 
-def kernel_changes(file: Path | None, node: str | None, runtime_dir: Path) -> list[str]:
+def kernel_changes(file: Path | None, node: str | None, runtime_dir: Path | None) -> list[str]:
     """ipvsadm lines a start or reload would carry out now. Changes nothing."""
     plan = load_node(find(file), node).director
-    owned = Ownership(runtime_dir).keys
+    directory = runtime_dir or RUNTIME_ROOT / plan.cluster
+    owned = Ownership(directory).keys
     if not plan.services and not owned:
         return []
     ipvs = KernelIpvs.open()
     try:
-        actual = ipvs.table()
+        return list(changes(plan, owned, ipvs, _judgement(directory)))
     finally:
         ipvs.close()
-    wanted = desired.build(plan, _judgement(runtime_dir), actual)
-    return [save_line(command) for command in diff.commands(wanted, actual, owned)]
 
 
-def _judgement(runtime_dir: Path) -> Callable[[VirtualService, RealServer], Measured]:
+def changes(
+    plan: DirectorPlan, owned: Set[Key], ipvs: Ipvs, judgement: desired.Judgement
+) -> Iterator[str]:
+    """The difference between a plan and a kernel, as ipvsadm would be told."""
+    if plan.timeouts:
+        kept = ipvs.timeouts()
+        wanted = complete(plan.timeouts, kept)
+        if wanted != kept:
+            yield f"--set {wanted.tcp} {wanted.tcp_fin} {wanted.udp}"
+    actual = ipvs.table()
+    for command in diff.commands(desired.build(plan, judgement, actual), actual, owned):
+        yield save_line(command)
+
+
+def _judgement(runtime_dir: Path) -> desired.Judgement:
     """Health as the running daemon sees it; without one every server counts as up."""
     try:
-        status = control.get(runtime_dir, "/status")
+        known = _health(control.get(runtime_dir, "/status"))
     except HostError:
         return lambda _service, _server: Measured.UP
-    known = _health(status)
-    return lambda service, server: known.get((service.name, str(server)), Measured.UNKNOWN)
+
+    def judge(service: VirtualService, server: RealServer) -> Measured:
+        """A server the daemon has not heard of is taken up, unless it will be checked first."""
+        new = Measured.UNKNOWN if server.check else Measured.UP
+        return known.get((service.name, str(server)), new)
+
+    return judge
 
 
 def _health(status: dict[str, Any]) -> dict[tuple[str, str], Measured]:

@@ -8,26 +8,28 @@ from pathlib import Path
 
 import click
 
-from lvsha.cli.main import RUNTIME_ROOT
-from lvsha.cli.plans import read_cluster
+from lvsha.cli.plans import cluster_name, read_cluster
 from lvsha.config.resolve import resolve_real_server
 from lvsha.core.types import Address
 from lvsha.errors import UsageError
 from lvsha.realserver import agent
 from lvsha.realserver.machine import Machine, this_machine
 from lvsha.runtime import logs
+from lvsha.runtime.control import RUNTIME_ROOT
 
 
 async def run_verb(
     verb: str, file: Path | None, runtime_dir: Path | None, address: str | None
 ) -> int:
     """Carry out one verb; its exit code. Raises LvshaError."""
+    if verb == "down":  # the way back needs no file, where the directory is known
+        directory = runtime_dir or RUNTIME_ROOT / cluster_name(file)
+        async with this_machine(writing=True) as machine:
+            return _print(await agent.down(machine, directory))
     cluster = read_cluster(file)
     directory = runtime_dir or RUNTIME_ROOT / cluster.name
-    asked = _parse(address) if address else None
+    asked = _parse(address) if address is not None else None
     async with this_machine(writing=verb != "check") as machine:
-        if verb == "down":
-            return _print(await agent.down(machine, directory))
         plan = resolve_real_server(cluster, asked, await _own_addresses(machine))
         if verb == "up":
             return _print(await agent.up(plan, machine, directory))

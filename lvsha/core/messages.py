@@ -83,11 +83,16 @@ class ReloadRequested:
 
 @dataclass(frozen=True, slots=True)
 class ReloadDone:
-    """Supervisor → director: the answer. `error` empty: the plan of `generation` is in force."""
+    """Supervisor → director: how a reload went, 0 as `request` where a signal asked for it.
+
+    `error` empty: the plan of `generation` is in force. Otherwise it is what a person is to read,
+    and `exit_code` what the command ends with.
+    """
 
     request: int
     generation: int
     error: str = ""
+    exit_code: int = 0
 
 
 Message: TypeAlias = (

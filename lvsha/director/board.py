@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 from lvsha.core.health import Health, Measured
 from lvsha.core.plan import Check, RealServer, VirtualService
-
-UNCHECKED = Health(Measured.UP, message="no check")
-"""A server without a check is always up."""
 
 
 class Board:
@@ -16,6 +14,7 @@ class Board:
 
     def __init__(self, health: Callable[[Check], Health]) -> None:
         self._health = health
+        self._unchecked = Health(Measured.UP, since=time.time(), message="no check: always up")
         self._servers: dict[Check, list[tuple[VirtualService, RealServer]]] = {}
 
     def update(self, services: Iterable[VirtualService]) -> None:
@@ -37,4 +36,4 @@ class Board:
 
     def health_of(self, server: RealServer) -> Health:
         """What is believed of a server. KeyError when its check is not run."""
-        return UNCHECKED if server.check is None else self._health(server.check)
+        return self._unchecked if server.check is None else self._health(server.check)

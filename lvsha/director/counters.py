@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from lvsha.core.types import DestinationKey, DestinationStatus, Key, ServiceStatus
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Ipvs
+from lvsha.runtime.slices import sliced
 
 _FRESH = 1.0
-_SLICE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,8 @@ class Counters:
     async def _read(self, keys: tuple[Key, ...]) -> Reading:
         services = {status.service.key: status for status in self._ipvs.services()}
         destinations: dict[Key, dict[DestinationKey, DestinationStatus]] = {}
-        slice_began = time.monotonic()
-        for key in keys:
+        async for key in sliced(keys):
             if key in services:
                 found = self._ipvs.destinations(key)
                 destinations[key] = {status.destination.key: status for status in found}
-            if time.monotonic() - slice_began > _SLICE:
-                await asyncio.sleep(0)
-                slice_began = time.monotonic()
         return Reading(services, destinations)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +36,13 @@ from lvsha.director.settings import Settings
 from lvsha.director.web import Web
 from lvsha.errors import LvshaError
 from lvsha.kernel.ipvs import KernelIpvs
+from lvsha.kernel.ports import Ipvs, Sysctls
 from lvsha.kernel.sysctls import KernelSysctls
 from lvsha.probes import Prober
 from lvsha.runtime.channel import Channel
+from lvsha.runtime.control import socket_path
 from lvsha.runtime.logs import log
+from lvsha.runtime.slices import sliced
 
 RELOAD_TIMEOUT = 25.0
 """Seconds an operator's reload may take before the answer is that it takes too long."""
@@ -47,28 +52,42 @@ RETRY = 5.0
 
 
 class Director:
-    """The moving parts of the director process, wired together."""
+    """The moving parts of the director process, wired together.
 
-    def __init__(self, channel: Channel, runtime_dir: Path) -> None:
+    `open_ipvs` is called when the first plan needs a table; it raises LvshaError where there is
+    no IPVS.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        runtime_dir: Path,
+        *,
+        open_ipvs: Callable[[], Ipvs] = KernelIpvs.open,
+        sysctls: Sysctls | None = None,
+    ) -> None:
         self._channel = channel
         self._runtime_dir = runtime_dir
+        self._open_ipvs = open_ipvs
         self._checkers = Checkers(Prober(), self._judged, limit=raise_descriptor_limit())
         self._board = Board(self._checkers.health)
         self._services = Services(self._board)
-        self._settings = Settings(KernelSysctls())
+        self._settings = Settings(sysctls or KernelSysctls())
         self._ownership = Ownership(runtime_dir)
         self._table: Reconciler | None = None
         self._counters: Counters | None = None
         self._table_open = asyncio.Event()
-        self._web = Web(self.status, self.metrics, self.ask_for_reload)
-        self._plan: DirectorPlan | None = None
-        self._generation = 0
+        self._web = Web(self)
+        self._asked: Configure | None = None
+        self._plan = DirectorPlan("", "", ())
         self._in_force = 0
         self._processes = Processes(0, 0, 0)
         self._vrrp = VrrpStatus(())
+        self._last_reload = ReloadDone(0, 0)
         self._requests = itertools.count(1)
         self._answers: dict[int, asyncio.Future[ReloadDone]] = {}
         self._news = asyncio.Event()
+        self._complaints: dict[str, str] = {}
 
     def jobs(self) -> dict[str, Any]:
         """The eternal tasks of a director, by name."""
@@ -85,34 +104,48 @@ class Director:
 
     @property
     def is_ready(self) -> bool:
-        """The plan is in force and every check has decided once."""
-        return self._plan is not None and self._in_force > 0 and self._checkers.decided
+        """A plan is in force and every check has decided once."""
+        return self._in_force > 0 and self._checkers.decided
 
     async def status(self) -> dict[str, Any]:
         """The contract's status value."""
-        plan = self._plan or DirectorPlan("", "", ())
+        while (found := await self._status(self._plan)) is None:
+            continue
+        return found
+
+    async def _status(self, plan: DirectorPlan) -> dict[str, Any] | None:
+        """None when another plan came in between."""
         reading = Reading()
         if self._counters is not None:
             reading = await self._counters.read([service.key for service in plan.services])
+        table, refused = (self._table.known, self._table.refused) if self._table else ({}, {})
+        kernel = snapshot.Kernel(table, reading, refused)
+        services = []
+        async for service in sliced(plan.services):
+            if plan is not self._plan:
+                return None
+            services.append(snapshot.service(service, self._board, self._services, kernel))
         return snapshot.build(
-            plan=self._plan or plan,
-            generation=self._generation,
+            plan=plan,
+            generation=self._in_force,
             ready=self.is_ready,
             processes=self._processes,
             vrrp=self._vrrp,
-            board=self._board,
-            services=self._services,
-            reading=reading,
-            refused=self._table.refused if self._table else {},
+            services=services,
             settings=self._settings.state,
         )
 
     async def metrics(self) -> bytes:
-        """Prometheus text, rendered in a thread."""
+        """Prometheus text."""
         figures = own_figures(
-            self._generation, self.is_ready, self._checkers, self._table, self._vrrp
+            self._in_force,
+            not self._last_reload.error,
+            self.is_ready,
+            self._checkers,
+            self._table,
+            self._vrrp,
         )
-        return await asyncio.to_thread(metrics.render, await self.status(), figures)
+        return await metrics.render(await self.status(), figures)
 
     async def ask_for_reload(self) -> ReloadDone:
         """Have the supervisor read the file again; its answer."""
@@ -125,7 +158,7 @@ class Director:
                 done = await answer
         except TimeoutError:
             text = f"the reload has not ended after {RELOAD_TIMEOUT:g} s"
-            done = ReloadDone(request, self._generation, text)
+            done = ReloadDone(request, self._in_force, f"lvsha: {text}", 1)
         finally:
             del self._answers[request]
         return done
@@ -134,64 +167,96 @@ class Director:
         """Until the supervisor says stop or is gone."""
         async for message in self._channel.messages():
             match message:
-                case Configure(generation, DirectorPlan() as plan):
-                    self._plan, self._generation = plan, generation
+                case Configure(_, DirectorPlan()):
+                    self._asked = message
                     self._news.set()
                 case VrrpStatus():
                     self._vrrp = message
                 case Processes():
                     self._processes = message
-                case ReloadDone(request) if request in self._answers:
-                    self._answers[request].set_result(message)
+                case ReloadDone(request):
+                    self._last_reload = message
+                    if (answer := self._answers.get(request)) and not answer.done():
+                        answer.set_result(message)
                 case Stop():
                     return
                 case _:
                     log.error("message.unexpected", message=type(message).__name__)
 
     async def _configure_when_told(self) -> None:
+        done = True
         while True:
-            await self._news.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), None if done else RETRY)
             self._news.clear()
-            if not await self._take_plan():
-                asyncio.get_running_loop().call_later(RETRY, self._news.set)
+            if self._asked is not None:
+                done = await self._take(self._asked)
 
-    async def _take_plan(self) -> bool:
-        """Put the newest plan in force; False when the kernel or this machine did not let us."""
-        plan, generation = self._plan, self._generation
-        if plan is None:
-            return True
+    async def _take(self, asked: Configure) -> bool:
+        """Put a plan in force and be there to be asked; False: not all of it could be done."""
+        plan = asked.plan
+        assert isinstance(plan, DirectorPlan)
+        in_force = self._attempt("plan", "kernel.error", lambda: self._open_table(plan))
+        self._take_checks(plan)
+        if in_force and self._table is not None:
+            table = self._table
+            in_force = self._attempt("plan", "kernel.error", lambda: table.configure(plan))
+            self._table_open.set()
+        self._settings.configure(plan)
+        if in_force:
+            self._in_force = asked.generation
+        served = await self._serve(plan)
+        if in_force:
+            self._channel.send(Configured(asked.generation))
+        return in_force and served
+
+    async def _serve(self, plan: DirectorPlan) -> bool:
+        """Be reachable as the plan says; balancing goes on where that can't be."""
+        reachable = True
+        for what, serving in (
+            ("control socket", self._web.start(socket_path(self._runtime_dir))),
+            ("api.listen", self._web.listen(plan.api)),
+        ):
+            try:
+                await serving
+            except OSError as error:
+                reachable = self._complain(what, "api.failed", error)
+            else:
+                self._complaints.pop(what, None)
+        return reachable
+
+    def _attempt(self, what: str, event: str, act: Callable[[], None]) -> bool:
         try:
-            self._settings.configure(plan)
-            self._open_table(plan)
-            self._take_checks(plan)
-            if self._in_force == 0:
-                await self._web.start(self._runtime_dir / "control.sock")
-            await self._web.listen(plan.api)
+            act()
         except (LvshaError, OSError) as error:
-            log.error("kernel.error", what="the plan could not be put in force", error=str(error))
-            return False
-        self._in_force = generation
-        self._channel.send(Configured(generation))
+            return self._complain(what, event, error)
+        self._complaints.pop(what, None)
         return True
+
+    def _complain(self, what: str, event: str, error: Exception) -> bool:
+        """Said once, not at every try; always False."""
+        if self._complaints.get(what) != str(error):
+            log.error(event, what=what, error=str(error), retry_in=RETRY)
+        self._complaints[what] = str(error)
+        return False
 
     def _open_table(self, plan: DirectorPlan) -> None:
         """Reach the kernel's table, once; a node that balances nothing needs none."""
         if self._table is None and (plan.services or self._ownership.keys):
-            ipvs = KernelIpvs.open()
-            self._table = Reconciler(ipvs, self._ownership, self._services.judgement)
-            self._counters = Counters(ipvs)
-            self._settings.ipvs = ipvs
-        if self._table is not None:
-            self._table.adopt()
+            ipvs = self._open_ipvs()
+            table = Reconciler(ipvs, self._ownership, self._services.judgement)
+            table.adopt()
+            self._table, self._counters, self._settings.ipvs = table, Counters(ipvs), ipvs
 
     def _take_checks(self, plan: DirectorPlan) -> None:
-        """Checks, services and table change in one step: nobody sees one without the others."""
+        """Checks and services change in one step: nobody sees one without the other.
+
+        They do so even while the kernel can't be reached: the operator is told how servers fare.
+        """
+        self._plan = plan
         self._board.update(plan.services)
         self._checkers.update(self._board.checks)
         self._services.configure(plan, self._table.known if self._table else {})
-        if self._table is not None:
-            self._table.configure(plan)
-            self._table_open.set()
 
     def _judged(self, check: Check, old: Health, new: Health, result: ProbeResult) -> None:
         write = log.warning if new.measured is Measured.DOWN else log.info
@@ -216,5 +281,5 @@ class Director:
 
     async def _keep_settings(self) -> None:
         while True:
-            await asyncio.sleep(self._plan.resync_interval if self._plan else RETRY)
+            await asyncio.sleep(self._plan.resync_interval)
             self._settings.keep()

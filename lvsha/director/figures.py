@@ -14,6 +14,7 @@ Figure = tuple[str, str, float]
 
 def own_figures(
     generation: int,
+    reload_ok: bool,
     ready: bool,
     checkers: Checkers,
     table: Reconciler | None,
@@ -22,15 +23,21 @@ def own_figures(
     """Name → figure, without the prefix."""
     counters = checkers.counters
     figures: dict[str, Figure] = {
-        "config_generation": ("gauge", "Plans taken since the start", generation),
+        "config_generation": ("gauge", "Generation of the file in force", generation),
+        "config_reload_ok": ("gauge", "1 unless the last reload failed", reload_ok),
         "ready": ("gauge", "1 once every check has decided", ready),
         "loop_lag_seconds": ("gauge", "Latest lateness of the event loop", checkers.witness.lag),
-        "checks_passed": ("counter", "Probes that passed", counters.passed),
-        "checks_failed": ("counter", "Probes that failed", counters.failed),
-        "checks_inconclusive": (
+        "checks_passed_total": ("counter", "Probes that passed", counters.passed),
+        "checks_failed_total": ("counter", "Probes that failed", counters.failed),
+        "checks_inconclusive_total": (
             "counter",
             "Probes that said nothing about their target",
             counters.inconclusive,
+        ),
+        "checks_stalled_total": (
+            "counter",
+            "Inconclusive probes that our own lateness caused",
+            counters.stalled,
         ),
         "check_lateness_p99_seconds": (
             "gauge",
@@ -40,8 +47,16 @@ def own_figures(
         "checks_under_way": ("gauge", "Probes in the air", checkers.under_way),
     }
     if table is not None:
-        figures["reconcile_errors"] = ("counter", "Refusals of the kernel", table.errors_total)
-        figures["drifts"] = ("counter", "Services found changed and repaired", table.drifts_total)
+        figures["reconcile_errors_total"] = (
+            "counter",
+            "Refusals of the kernel",
+            table.errors_total,
+        )
+        figures["drifts_total"] = (
+            "counter",
+            "Services found changed and repaired",
+            table.drifts_total,
+        )
     for quantile, name in (("0.5", "p50"), ("0.99", "p99"), ("1", "max")):
         if quantile in vrrp.lateness:
             text = f"Lateness of advertisements, {name}"

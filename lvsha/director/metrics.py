@@ -1,109 +1,135 @@
-"""Prometheus text from a status snapshot: rendered in a thread, off the loop that checks.
+"""Prometheus text (exposition format 0.0.4) from a status snapshot, in slices.
 
 Labels are `service`, `server` and `router` only; a server's service is part of its identity.
+Written by hand: a registry takes two seconds for 10,000 servers, on the loop that checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector, CollectorRegistry
+from lvsha.runtime.slices import sliced
 
-_STATS = (
-    ("connections", "Connections scheduled"),
-    ("in_packets", "Packets from clients"),
-    ("out_packets", "Packets to clients (NAT only)"),
-    ("in_bytes", "Bytes from clients"),
-    ("out_bytes", "Bytes to clients (NAT only)"),
-)
-_SERVER_GAUGES = (
-    ("weight", "Weight in the file"),
-    ("effective_weight", "Weight in the kernel now"),
-    ("active_connections", "Connections in an active state"),
-    ("inactive_connections", "Connections in any other state"),
-)
+Row = dict[str, Any]
+Value = Callable[[Row], float | None]
+"""A figure of a router, service or server; None where there is none."""
+
+_STATS = {
+    "connections": "Connections scheduled",
+    "in_packets": "Packets from clients",
+    "out_packets": "Packets to clients (NAT only)",
+    "in_bytes": "Bytes from clients",
+    "out_bytes": "Bytes to clients (NAT only)",
+}
 
 
-def render(snapshot: Mapping[str, Any], own: Mapping[str, tuple[str, str, float]]) -> bytes:
+def _field(name: str) -> Value:
+    return lambda row: row[name]
+
+
+def _counted(name: str) -> Value:
+    return lambda row: row["stats"][name] if row["stats"] else None
+
+
+ROUTER_FIGURES: dict[str, tuple[str, str, Value]] = {
+    "router_master": (
+        "gauge",
+        "1 while this node holds the addresses",
+        lambda row: row["state"] == "MASTER",
+    ),
+    "router_fault": (
+        "gauge",
+        "1 while the router is in FAULT",
+        lambda row: row["state"] == "FAULT",
+    ),
+    "router_effective_priority": ("gauge", "Priority advertised", _field("effective_priority")),
+}
+SERVICE_FIGURES: dict[str, tuple[str, str, Value]] = {
+    "service_up": ("gauge", "1 while the quorum holds", lambda row: row["state"] == "UP"),
+    "service_alive_weight": ("gauge", "Sum of live servers' weights", _field("alive_weight")),
+    **{f"service_{name}_total": ("counter", text, _counted(name)) for name, text in _STATS.items()},
+}
+SERVER_FIGURES: dict[str, tuple[str, str, Value]] = {
+    "server_up": ("gauge", "1 while the checks pass", lambda row: row["health"] == "UP"),
+    "server_weight": ("gauge", "Weight in the file", _field("weight")),
+    "server_effective_weight": ("gauge", "Weight in the kernel now", _field("effective_weight")),
+    "server_active_connections": (
+        "gauge",
+        "Connections in an active state",
+        _field("active_connections"),
+    ),
+    "server_inactive_connections": (
+        "gauge",
+        "Connections in any other state",
+        _field("inactive_connections"),
+    ),
+    "server_refused": (
+        "gauge",
+        "1 while the kernel refuses it",
+        lambda row: row["kernel_error"] is not None,
+    ),
+    **{f"server_{name}_total": ("counter", text, _counted(name)) for name, text in _STATS.items()},
+}
+
+
+async def render(found: Mapping[str, Any], own: Mapping[str, tuple[str, str, float]]) -> bytes:
     """The exposition. `own` is the director's figures: name → (kind, help, value)."""
-    registry = CollectorRegistry()
-    registry.register(_Snapshot(snapshot, own))
-    return generate_latest(registry)
+    return "".join([text async for text in sliced(_texts(found, own))]).encode()
 
 
-class _Snapshot(Collector):
-    def __init__(
-        self, snapshot: Mapping[str, Any], own: Mapping[str, tuple[str, str, float]]
-    ) -> None:
-        self._snapshot = snapshot
-        self._own = own
-
-    def describe(self) -> Iterable[Metric]:
-        return ()  # nothing is known before the first collection
-
-    def collect(self) -> Iterator[Metric]:
-        for name, (kind, text, value) in self._own.items():
-            yield _family(kind, name, text, [((), value)], ())
-        yield from _routers(self._snapshot["virtual_routers"])
-        yield from _services(self._snapshot["virtual_services"])
-        yield from _servers(self._snapshot["virtual_services"])
-
-
-def _routers(routers: list[dict[str, Any]]) -> Iterator[Metric]:
-    labels = ("router",)
-    for name, text, value in (
-        ("router_master", "1 while this node holds the addresses", _is("MASTER")),
-        ("router_fault", "1 while the router is in FAULT", _is("FAULT")),
-        ("router_effective_priority", "Priority advertised", lambda r: r["effective_priority"]),
-    ):
-        yield _family("gauge", name, text, [((r["name"],), value(r)) for r in routers], labels)
-    for counter in sorted({name for router in routers for name in router["counters"]}):
-        samples = [((r["name"],), r["counters"].get(counter, 0)) for r in routers]
-        yield _family("counter", f"vrrp_{counter}", f"VRRP: {counter}", samples, labels)
+def _texts(found: Mapping[str, Any], own: Mapping[str, tuple[str, str, float]]) -> Iterator[str]:
+    """The text in portions, each quickly made."""
+    for name, (kind, text, value) in own.items():
+        yield f"{_head(name, kind, text)}lvsha_{name} {_number(value)}\n"
+    routers, services = found["virtual_routers"], found["virtual_services"]
+    for name, (kind, text, value_of) in (ROUTER_FIGURES | _vrrp_counters(routers)).items():
+        yield _head(name, kind, text)
+        yield _samples(name, value_of, ((_label("router", row["name"]), row) for row in routers))
+    for name, (kind, text, value_of) in SERVICE_FIGURES.items():
+        yield _head(name, kind, text)
+        for row in services:
+            yield _samples(name, value_of, [(_label("service", row["name"]), row)])
+    for name, (kind, text, value_of) in SERVER_FIGURES.items():
+        yield _head(name, kind, text)
+        for row in services:
+            yield _samples(name, value_of, _servers(row))
 
 
-def _services(services: list[dict[str, Any]]) -> Iterator[Metric]:
-    labels = ("service",)
-    up = [((s["name"],), float(s["state"] == "UP")) for s in services]
-    yield _family("gauge", "service_up", "1 while the quorum holds", up, labels)
-    alive = [((s["name"],), s["alive_weight"]) for s in services]
-    yield _family("gauge", "service_alive_weight", "Sum of live servers' weights", alive, labels)
-    for name, text in _STATS:
-        samples = [((s["name"],), s["stats"][name]) for s in services if s["stats"]]
-        yield _family("counter", f"service_{name}", text, samples, labels)
+def _vrrp_counters(routers: Iterable[Row]) -> dict[str, tuple[str, str, Value]]:
+    names = sorted({name for row in routers for name in row["counters"]})
+    return {
+        f"vrrp_{name}_total": ("counter", f"VRRP: {name}", _vrrp_counter(name)) for name in names
+    }
 
 
-def _servers(services: list[dict[str, Any]]) -> Iterator[Metric]:
-    labels = ("service", "server")
-    pairs = [(s["name"], server) for s in services for server in s["real_servers"]]
-    up = [((name, r["server"]), float(r["health"] == "UP")) for name, r in pairs]
-    yield _family("gauge", "server_up", "1 while the checks pass", up, labels)
-    for name, text in _SERVER_GAUGES:
-        samples = [((service, r["server"]), r[name]) for service, r in pairs]
-        yield _family("gauge", f"server_{name}", text, samples, labels)
-    refused = [((name, r["server"]), float(r["kernel_error"] is not None)) for name, r in pairs]
-    yield _family("gauge", "server_refused", "1 while the kernel refuses it", refused, labels)
-    for name, text in _STATS:
-        samples = [((service, r["server"]), r["stats"][name]) for service, r in pairs if r["stats"]]
-        yield _family("counter", f"server_{name}", text, samples, labels)
+def _vrrp_counter(name: str) -> Value:
+    return lambda row: row["counters"].get(name, 0)
 
 
-def _is(state: str) -> Any:
-    return lambda router: float(router["state"] == state)
+def _servers(service: Row) -> Iterator[tuple[str, Row]]:
+    of_service = _label("service", service["name"])
+    for row in service["real_servers"]:
+        yield f"{of_service},{_label('server', row['server'])}", row
 
 
-def _family(
-    kind: str,
-    name: str,
-    text: str,
-    samples: Iterable[tuple[tuple[str, ...], float]],
-    labels: tuple[str, ...],
-) -> Metric:
-    of_kind = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
-    family = of_kind(f"lvsha_{name}", text, labels=labels)
-    for values, value in samples:
-        family.add_metric(values, value)
-    return family
+def _samples(name: str, value_of: Value, rows: Iterable[tuple[str, Row]]) -> str:
+    values = ((labels, value_of(row)) for labels, row in rows)
+    return "".join(
+        f"lvsha_{name}{{{labels}}} {_number(value)}\n"
+        for labels, value in values
+        if value is not None
+    )
+
+
+def _head(name: str, kind: str, text: str) -> str:
+    return f"# HELP lvsha_{name} {text}\n# TYPE lvsha_{name} {kind}\n"
+
+
+def _label(name: str, value: str) -> str:
+    text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{name}="{text}"'
+
+
+def _number(value: float) -> str:
+    return repr(float(value)) if isinstance(value, float) else str(int(value))

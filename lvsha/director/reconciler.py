@@ -50,6 +50,7 @@ class Reconciler:
         self._foreign: frozenset[Key] = frozenset()
         self.refused: dict[Key, dict[DestinationKey | None, str]] = {}
         self.errors_total = 0
+        self._complaints: dict[str, str] = {}
         self.drifts_total = 0
 
     @property
@@ -126,6 +127,8 @@ class Reconciler:
                     slice_began = time.monotonic()
         except KernelError as error:
             self._report_error("the table could not be read", error)
+        else:
+            self._complaints.clear()
         if repaired:
             _log_applied(repaired, started)
         self._release()
@@ -220,10 +223,18 @@ class Reconciler:
     def _reread(self, key: Key) -> tuple[TableCommand, ...]:
         believed = self._known.get(key)
         try:
-            service = self._ipvs.service(key).service
-        except KernelError:
-            service = None
-        return self._commands_for(key, believed, self._learn(key, service))
+            return self._commands_for(key, believed, self._learn(key, self._find(key)))
+        except KernelError as error:
+            self._report_error("a service could not be read", error)
+            return ()
+
+    def _find(self, key: Key) -> Service | None:
+        try:
+            return self._ipvs.service(key).service
+        except KernelError as error:
+            if error.errno != errno.ESRCH:
+                raise
+            return None
 
     def _note(self, refusal: Refusal) -> None:
         self.errors_total += 1
@@ -242,8 +253,11 @@ class Reconciler:
             self.refused.pop(key, None)
 
     def _report_error(self, what: str, error: KernelError) -> None:
+        """Said once, not at every resync: until the table can be read again."""
         self.errors_total += 1
-        log.error("kernel.error", what=what, error=str(error))
+        if self._complaints.get(what) != str(error):
+            log.error("kernel.error", what=what, error=str(error))
+        self._complaints[what] = str(error)
 
     def _report_foreign(self, keys: Iterable[Key]) -> None:
         foreign = frozenset(keys)

@@ -73,18 +73,19 @@ class Settings:
         error = None
         try:
             actual = self.ipvs.timeouts()
-            wanted = _complete(wanted, actual)
+            wanted = complete(wanted, actual)
             if actual != wanted:
                 for refusal in self.ipvs.apply([SetTimeouts(wanted)]):
                     error = str(KernelError(refusal.errno, "", refusal.text))
                 actual = self.ipvs.timeouts()
-                log.info("setting.applied", setting="timeouts", new=_written(actual))
+                if actual == wanted:
+                    log.info("setting.applied", what=f"timeouts set to {_written(actual)}")
         except KernelError as failure:
             return [Setting("timeouts", _written(wanted), None, str(failure))]
         return [Setting("timeouts", _written(wanted), _written(actual), error)]
 
 
-def _complete(wanted: Timeouts, actual: Timeouts) -> Timeouts:
+def complete(wanted: Timeouts, actual: Timeouts) -> Timeouts:
     """0 means untouched: what the kernel has is what is wanted."""
     return replace(
         wanted,

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lvsha import __version__
-from lvsha.core.health import Admin
+from lvsha.core.health import Admin, Health
 from lvsha.core.messages import Processes, RouterStatus, VrrpStatus
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
-from lvsha.core.types import DestinationKey, DestinationStatus, FwmarkKey, Key, Stats
+from lvsha.core.types import (
+    Destination,
+    DestinationKey,
+    DestinationStatus,
+    FwmarkKey,
+    IpvsTable,
+    Key,
+    Stats,
+)
 from lvsha.director.board import Board
 from lvsha.director.counters import Reading
 from lvsha.director.services import Services
 from lvsha.director.settings import Setting
 from lvsha.runtime.logs import timestamp
+from lvsha.runtime.slices import sliced
 
 Refused = Mapping[Key, Mapping[DestinationKey | None, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What the kernel's table holds, what it counted, and what it refused with its words."""
+
+    table: IpvsTable = field(default_factory=dict)
+    reading: Reading = field(default=Reading())
+    refused: Refused = field(default_factory=dict)
 
 
 def build(
@@ -27,13 +46,10 @@ def build(
     ready: bool,
     processes: Processes,
     vrrp: VrrpStatus,
-    board: Board,
-    services: Services,
-    reading: Reading,
-    refused: Refused,
+    services: Sequence[dict[str, Any]],
     settings: Sequence[Setting],
 ) -> dict[str, Any]:
-    """Everything at one moment. `reading` is what the kernel counted, `refused` what it refused."""
+    """The whole; `services` as `service` says each of them."""
     return {
         "cluster": plan.cluster,
         "node": plan.node,
@@ -46,12 +62,16 @@ def build(
             "director": processes.director,
         },
         "virtual_routers": [_router(router) for router in vrrp.routers],
-        "virtual_services": [
-            _service(service, board, services, reading, refused.get(service.key, {}))
-            for service in plan.services
-        ],
+        "virtual_services": list(services),
         "settings": [asdict(setting) for setting in settings],
     }
+
+
+async def to_json(found: Mapping[str, Any]) -> bytes:
+    """The same as one JSON text, in slices: 10,000 servers take a while."""
+    head = {name: value for name, value in found.items() if name != "virtual_services"}
+    services = [json.dumps(each) async for each in sliced(found["virtual_services"])]
+    return f'{json.dumps(head)[:-1]}, "virtual_services": [{", ".join(services)}]}}'.encode()
 
 
 def _router(router: RouterStatus) -> dict[str, Any]:
@@ -70,16 +90,15 @@ def _router(router: RouterStatus) -> dict[str, Any]:
     }
 
 
-def _service(
-    service: VirtualService,
-    board: Board,
-    services: Services,
-    reading: Reading,
-    refused: Mapping[DestinationKey | None, str],
+def service(
+    service: VirtualService, board: Board, services: Services, kernel: Kernel
 ) -> dict[str, Any]:
+    """One service with its servers, as things are now."""
     key = service.key
-    status = reading.services.get(key)
-    destinations = reading.destinations.get(key, {})
+    status = kernel.reading.services.get(key)
+    counted = kernel.reading.destinations.get(key, {})
+    refused = kernel.refused.get(key, {})
+    held = kernel.table[key].destinations if key in kernel.table else {}
     return {
         "name": service.name,
         **_identity(key),
@@ -91,7 +110,11 @@ def _service(
         "kernel_error": refused.get(None),
         "stats": _stats(status.stats) if status else None,
         "real_servers": [
-            _server(server, board, destinations.get(server.key), refused.get(server.key))
+            {
+                **_server(server, board.health_of(server)),
+                **_in_kernel(held.get(server.key), counted.get(server.key)),
+                "kernel_error": refused.get(server.key),
+            }
             for server in service.real_servers
         ],
     }
@@ -108,10 +131,7 @@ def _identity(key: Key) -> dict[str, Any]:
     }
 
 
-def _server(
-    server: RealServer, board: Board, counted: DestinationStatus | None, refused: str | None
-) -> dict[str, Any]:
-    health = board.health_of(server)
+def _server(server: RealServer, health: Health) -> dict[str, Any]:
     return {
         "server": str(server),
         "address": str(server.address),
@@ -120,12 +140,16 @@ def _server(
         "health": health.measured.value,
         "admin": Admin.ENABLED.value,
         "weight": server.weight,
-        "effective_weight": counted.destination.weight if counted else 0,
-        "active_connections": counted.active_connections if counted else 0,
-        "inactive_connections": counted.inactive_connections if counted else 0,
         "since": timestamp(health.since) if health.since else None,
         "message": health.message,
-        "kernel_error": refused,
+    }
+
+
+def _in_kernel(held: Destination | None, counted: DestinationStatus | None) -> dict[str, Any]:
+    return {
+        "effective_weight": held.weight if held else 0,
+        "active_connections": counted.active_connections if counted else 0,
+        "inactive_connections": counted.inactive_connections if counted else 0,
         "stats": _stats(counted.stats) if counted else None,
     }
 

@@ -6,45 +6,59 @@ Everything answered comes from one snapshot, so that figures in one answer belon
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from lvsha.core.messages import ReloadDone
+from lvsha.director.snapshot import to_json
+from lvsha.runtime.logs import describe, log
 
 _MAX_BODY = 64 * 1024
+
+
+class Answers(Protocol):
+    """Whoever is asked."""
+
+    @property
+    def is_ready(self) -> bool: ...
+
+    async def status(self) -> Mapping[str, Any]: ...
+
+    async def metrics(self) -> bytes: ...
+
+    async def ask_for_reload(self) -> ReloadDone: ...
 
 
 class Web:
     """The HTTP face of a director."""
 
-    def __init__(
-        self,
-        snapshot: Callable[[], Awaitable[dict[str, Any]]],
-        metrics: Callable[[], Awaitable[bytes]],
-        reload: Callable[[], Awaitable[ReloadDone]],
-    ) -> None:
-        self._snapshot = snapshot
-        self._metrics = metrics
-        self._reload = reload
-        self._runners: list[web.AppRunner] = []
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._control: web.AppRunner | None = None
         self._tcp: web.AppRunner | None = None
         self._tcp_address: tuple[str, int] | None = None
 
     async def start(self, socket_path: Path) -> None:
-        """Listen on the control socket, for root only. OSError when it can't be made."""
+        """Listen on the control socket, for root only; once. OSError when it can't be made."""
+        if self._control is not None:
+            return
         runner = await self._runner(writable=True)
-        self._runners.append(runner)
         draft = socket_path.with_suffix(".new")
-        draft.unlink(missing_ok=True)
         mask = os.umask(0o177)
         try:
+            draft.unlink(missing_ok=True)
             await web.UnixSite(runner, str(draft)).start()
+            draft.replace(socket_path)  # a predecessor's socket is there until ours answers
+        except OSError:
+            await runner.cleanup()
+            raise
         finally:
             os.umask(mask)
-        draft.replace(socket_path)  # a predecessor's socket is there until ours answers
+        self._control = runner
 
     async def listen(self, address: tuple[str, int] | None) -> None:
         """Open, move or close the read-only TCP listener. OSError when the address is taken."""
@@ -52,41 +66,68 @@ class Web:
             return
         if self._tcp is not None:
             await self._tcp.cleanup()
-            self._tcp = None
-        self._tcp_address = None
+        self._tcp = self._tcp_address = None
         if address is not None:
             runner = await self._runner(writable=False)
-            self._tcp = runner
-            await web.TCPSite(runner, *address).start()
-            self._tcp_address = address
+            try:
+                await web.TCPSite(runner, *address).start()
+            except OSError:
+                await runner.cleanup()
+                raise
+            self._tcp, self._tcp_address = runner, address
 
     async def close(self) -> None:
-        for runner in (*self._runners, *((self._tcp,) if self._tcp else ())):
-            await runner.cleanup()
+        for runner in (self._control, self._tcp):
+            if runner is not None:
+                await runner.cleanup()
 
     async def _runner(self, *, writable: bool) -> web.AppRunner:
-        app = web.Application(client_max_size=_MAX_BODY)
+        app = web.Application(client_max_size=_MAX_BODY, middlewares=[_in_words])
         app.router.add_get("/status", self._get_status)
         app.router.add_get("/metrics", self._get_metrics)
         app.router.add_get("/healthz", self._get_healthz)
-        if writable:
-            app.router.add_post("/reload", self._post_reload)
+        app.router.add_post("/reload", self._post_reload if writable else _refuse)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=15, shutdown_timeout=1)
         await runner.setup()
         return runner
 
     async def _get_status(self, _: web.Request) -> web.Response:
-        return web.json_response(await self._snapshot())
+        body = await to_json(await self._answers.status())
+        return web.Response(body=body, content_type="application/json")
 
     async def _get_metrics(self, _: web.Request) -> web.Response:
-        text = await self._metrics()
-        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4"})
+        text = await self._answers.metrics()
+        return web.Response(
+            body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
 
     async def _get_healthz(self, _: web.Request) -> web.Response:
-        ready = (await self._snapshot())["ready"]
+        ready = self._answers.is_ready
         return web.json_response({"ready": ready}, status=200 if ready else 503)
 
     async def _post_reload(self, _: web.Request) -> web.Response:
-        done = await self._reload()
-        answer = {"generation": done.generation, "error": done.error}
-        return web.json_response(answer, status=400 if done.error else 200)
+        done = await self._answers.ask_for_reload()
+        answer = {
+            "generation": done.generation,
+            "error": done.error,
+            "exit_code": done.exit_code,
+        }
+        status = 200 if not done.error else 400 if done.exit_code == 2 else 503
+        return web.json_response(answer, status=status)
+
+
+async def _refuse(_: web.Request) -> web.Response:
+    return web.json_response({"error": "this listener is read-only"}, status=403)
+
+
+@web.middleware
+async def _in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal is JSON; what goes wrong in here is a log line, not a traceback."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        words = {"error": f"{request.method} {request.path}: {refusal.reason.lower()}"}
+        return web.json_response(words, status=refusal.status)
+    except Exception as error:  # noqa: BLE001 - one bad answer ends no director
+        log.error("api.failed", path=request.path, error=describe(error))
+        return web.json_response({"error": f"unexpected: {describe(error)}"}, status=500)

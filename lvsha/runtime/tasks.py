@@ -1,4 +1,4 @@
-"""Named eternal tasks: when one ends, the process ends in order, and says why."""
+"""Named tasks: when an eternal one ends, the process ends in order, and says why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from lvsha.runtime.logs import log
+from lvsha.runtime.logs import describe, log
+
+_running: set[asyncio.Task[None]] = set()
+"""The loop itself keeps no hold on its tasks: without this one might be collected half-way."""
 
 
 async def run_until_first_ends(jobs: dict[str, Coroutine[Any, Any, None]]) -> None:
@@ -20,17 +23,19 @@ async def run_until_first_ends(jobs: dict[str, Coroutine[Any, Any, None]]) -> No
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         if not task.cancelled() and (error := task.exception()):
-            log.error("task.failed", task=task.get_name(), error=repr(error))
+            error.add_note(f"in task {task.get_name()}")
             raise error
 
 
 def spawn(name: str, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """A named background task whose failure is logged at once."""
     task = asyncio.create_task(job, name=name)
-    task.add_done_callback(_say_failure)
+    _running.add(task)
+    task.add_done_callback(_ended)
     return task
 
 
-def _say_failure(task: asyncio.Task[None]) -> None:
+def _ended(task: asyncio.Task[None]) -> None:
+    _running.discard(task)
     if not task.cancelled() and (error := task.exception()):
-        log.error("task.failed", task=task.get_name(), error=repr(error))
+        log.error("task.failed", task=task.get_name(), error=describe(error))

@@ -75,9 +75,9 @@ class Child:
         await self._ended(None)
         return False
 
-    async def _ended(self, timeout: float | None) -> bool:
+    async def _ended(self, within: float | None) -> bool:
         assert self._life is not None
-        done, _ = await asyncio.wait([self._life], timeout=timeout)
+        done, _ = await asyncio.wait([self._life], timeout=within)
         return bool(done)
 
     async def _run(self) -> None:

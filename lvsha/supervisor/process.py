@@ -11,8 +11,8 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from lvsha import __version__
 from lvsha.core.messages import (
@@ -24,46 +24,47 @@ from lvsha.core.messages import (
     ReloadRequested,
     VrrpStatus,
 )
-from lvsha.core.plan import DirectorPlan, VrrpPlan
 from lvsha.errors import LvshaError
 from lvsha.runtime import sdnotify
-from lvsha.runtime.logs import log
-from lvsha.runtime.tasks import run_until_first_ends, spawn
-from lvsha.supervisor.child import Child
+from lvsha.runtime.logs import describe, log
+from lvsha.runtime.tasks import spawn
+from lvsha.supervisor.child import PROGRAM, Child
+from lvsha.supervisor.plans import Plans, absent, undecided, withdraw
 
 TABLE_TIMEOUT = 10.0
 """Seconds VRRP waits for the director's table before it starts without."""
 
 
-class Plans(Protocol):
-    """What the file resolves to for this node."""
-
-    @property
-    def vrrp(self) -> VrrpPlan: ...
-
-    @property
-    def director(self) -> DirectorPlan: ...
-
-
 class Supervisor:
     """`load` reads and resolves the file again; it raises LvshaError for a bad one."""
 
-    def __init__(self, plans: Plans, load: Callable[[], Plans], runtime_dir: Path) -> None:
+    def __init__(
+        self,
+        plans: Plans,
+        load: Callable[[Plans], Plans],
+        runtime_dir: Path,
+        program: tuple[str, ...] = PROGRAM,
+    ) -> None:
         self._plans = plans
         self._load = load
         self._generation = 1
         self._table_generation = 0
         self._configured: dict[str, int] = {"vrrp": 0, "director": 0}
-        self._progress = asyncio.Condition()
+        self._progress = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._vrrp_status: VrrpStatus | None = None
+        self._last_reload = ReloadDone(0, 1)
+        self._vrrp_status = undecided(plans.vrrp)
         context = ("--cluster", plans.director.cluster, "--node", plans.director.node)
-        self._vrrp = Child("vrrp", context, self._vrrp_started, self._from_vrrp)
+        self._vrrp = Child(
+            "vrrp", context, self._vrrp_started, self._from_vrrp, self._vrrp_ended, program
+        )
         self._director = Child(
             "director",
             (*context, "--runtime-dir", str(runtime_dir)),
             self._director_started,
             self._from_director,
+            lambda: None,
+            program,
         )
 
     async def run(self) -> None:
@@ -73,74 +74,95 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: spawn("reload", self._reload_on_signal()))
-        jobs = {
-            "vrrp": self._vrrp.run(),
-            "director": self._director.run(),
-            "start": self._start(stop),
-        }
-        await run_until_first_ends(jobs)
-
-    async def _start(self, stop: asyncio.Event) -> None:
         log.info("daemon.started", version=__version__, pid=os.getpid())
+        lives = [self._vrrp.start(), self._director.start()]
         rollout = spawn("rollout", self._roll_out_and_say_ready())
         beat = spawn("watchdog", _feed_watchdog())
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait([stopping, *lives], return_when=asyncio.FIRST_COMPLETED)
         sdnotify.notify("STOPPING=1")
-        rollout.cancel()
-        beat.cancel()
-        await self._vrrp.stop()
-        await self._director.stop()
+        for task in (stopping, rollout, beat):
+            task.cancel()
+        await self._stop_children()
         log.info("daemon.stopped")
+        for life in lives:
+            life.result()
+
+    async def _stop_children(self) -> None:
+        """VRRP first: the peer has the addresses before anything else ends."""
+        if not await self._vrrp.stop():
+            await withdraw(self._plans.vrrp)
+        await self._director.stop()
 
     async def _roll_out_and_say_ready(self) -> None:
         await self._roll_out()
-        sdnotify.notify("READY=1", f"STATUS=generation {self._generation} in force")
+        self._say_ready()
 
-    async def _roll_out(self) -> None:
-        """Give both children this generation, the director first; wait until they have it."""
+    def _say_ready(self, note: str = "") -> None:
+        sdnotify.notify("READY=1", f"STATUS=generation {self._generation} in force{note}")
+
+    async def _roll_out(self) -> str:
+        """Give both children this generation, the director first; who does not have it in time."""
+        late = ""
         self._director.send(self._director_message())
         if not await self._reached("director"):
             log.warning("director.slow", note="VRRP goes ahead without waiting for the table")
+            late = "director"
         self._table_generation = self._generation
         self._vrrp.send(self._vrrp_message())
-        await self._reached("vrrp")
+        return late if await self._reached("vrrp") else late or "vrrp"
 
     async def _reached(self, name: str) -> bool:
         try:
-            async with asyncio.timeout(TABLE_TIMEOUT), self._progress:
-                await self._progress.wait_for(lambda: self._configured[name] >= self._generation)
+            async with asyncio.timeout(TABLE_TIMEOUT):
+                while self._configured[name] < self._generation:
+                    self._progress.clear()
+                    await self._progress.wait()
         except TimeoutError:
             return False
         return True
 
-    async def reload(self) -> str:
-        """Read the file again and put it in force; the error's text, or "" when all is well."""
+    async def reload(self) -> ReloadDone:
+        """Read the file again and put it in force; how that went."""
         async with self._reloading:
-            try:
-                plans = await asyncio.to_thread(self._load)
-            except LvshaError as error:
-                log.error("config.rejected", generation=self._generation, error=str(error))
-                return str(error)
-            self._plans = plans
-            self._generation += 1
-            await self._roll_out()
-            log.info("config.reloaded", generation=self._generation)
-            return ""
+            sdnotify.reloading()
+            done = self._last_reload = await self._reload()
+            self._director.send(done)
+            self._say_ready("; the file was rejected" if done.error else "")
+            return done
+
+    async def _reload(self) -> ReloadDone:
+        try:
+            plans = await asyncio.to_thread(self._load, self._plans)
+        except LvshaError as error:
+            return self._reject(error, error.report, error.exit_code)
+        except Exception as error:  # noqa: BLE001 - a bug in judging a file ends no daemon
+            return self._reject(error, f"lvsha: unexpected: {describe(error)}", 1)
+        self._plans = plans
+        self._generation += 1
+        late = await self._roll_out()
+        log.info("config.reloaded", generation=self._generation)
+        if late:
+            text = f"generation {self._generation} is read, but not yet in force in the {late}"
+            return ReloadDone(0, self._generation, f"lvsha: {text} process: see its log", 1)
+        return ReloadDone(0, self._generation)
+
+    def _reject(self, error: Exception, report: str, exit_code: int) -> ReloadDone:
+        mistakes = [str(mistake) for mistake in getattr(error, "mistakes", ())] or [str(error)]
+        log.error("config.rejected", generation=self._generation, mistakes=mistakes)
+        return ReloadDone(0, self._generation, report, exit_code)
 
     async def _reload_on_signal(self) -> None:
-        sdnotify.notify("RELOADING=1")
         await self.reload()
-        sdnotify.notify("READY=1", f"STATUS=generation {self._generation} in force")
 
     async def _answer_reload(self, request: int) -> None:
-        error = await self.reload()
-        self._director.send(ReloadDone(request, self._generation, error))
+        self._director.send(replace(await self.reload(), request=request))
 
     def _director_started(self) -> None:
         self._configured["director"] = 0
         self._director.send(self._director_message())
-        if self._vrrp_status is not None:
-            self._director.send(self._vrrp_status)
+        self._director.send(self._vrrp_status)
+        self._director.send(self._last_reload)
         self._tell_pids()
 
     def _vrrp_started(self) -> None:
@@ -148,6 +170,16 @@ class Supervisor:
         if self._table_generation:
             self._vrrp.send(self._vrrp_message())
         self._tell_pids()
+
+    def _vrrp_ended(self) -> None:
+        """What it said last holds no longer."""
+        self._configured["vrrp"] = 0
+        self._show(absent(self._vrrp_status))
+        self._tell_pids()
+
+    def _show(self, status: VrrpStatus) -> None:
+        self._vrrp_status = status
+        self._director.send(status)
 
     def _tell_pids(self) -> None:
         self._director.send(Processes(os.getpid(), self._vrrp.pid, self._director.pid))
@@ -163,8 +195,8 @@ class Supervisor:
             case Configured(generation):
                 self._note_configured("vrrp", generation)
             case VrrpStatus():
-                self._vrrp_status = message
-                self._director.send(message)
+                if self._configured["vrrp"]:  # before its plan it knows of no router
+                    self._show(message)
             case _:
                 log.error("message.unexpected", process="vrrp", message=type(message).__name__)
 
@@ -179,11 +211,7 @@ class Supervisor:
 
     def _note_configured(self, name: str, generation: int) -> None:
         self._configured[name] = generation
-        spawn("progress", self._say_progress())
-
-    async def _say_progress(self) -> None:
-        async with self._progress:
-            self._progress.notify_all()
+        self._progress.set()
 
 
 async def _feed_watchdog() -> None:

@@ -1,0 +1,23 @@
+"""Long work on the loop that checks, in portions nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SLICE = 0.005
+"""Seconds of work before the loop gets its turn."""
+
+
+async def sliced(items: Iterable[T]) -> AsyncIterator[T]:
+    """The items in turn; the loop serves others whenever SLICE is used up."""
+    began = time.monotonic()
+    for item in items:
+        yield item
+        if time.monotonic() - began > SLICE:
+            await asyncio.sleep(0)
+            began = time.monotonic()
