@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from ipaddress import ip_interface
@@ -66,49 +65,52 @@ def place(tmp_path):
         yield made
 
 
-def moved(place: Segment, kind: Kind, to: Host, away: Host) -> None:
-    """The addresses are on one host, not on the other, and the segment was told."""
-    eventually(f"{kind.vips} on {to.namespace}", lambda: to.holds(*kind.vips))
-    eventually(f"off {away.namespace}", lambda: not any(map(away.holds, kind.vips)))
-    mac = to.mac
-    eventually("announced", lambda: set(kind.vips) <= set(place.announcements(mac)))
-
-
 @both_families
-def test_lvsha_as_master_hands_over_to_keepalived_and_takes_back(place, kind):
-    """Master by priority; stopped in order; back again; dead with its link."""
+def test_lvsha_as_master_wins_a_partition_hands_over_to_keepalived_and_takes_back(place, kind):
+    """Master by priority; cut off and healed; stopped in order; back; dead with its link.
+
+    keepalived yields without a word unless told to: then nobody could know there were two.
+    """
     with ExitStack() as peers:
-        peers.enter_context(closing(kind.keepalived(place.two, 100)))
+        told = kind.keepalived(place.two, 100, "higher_prio_send_advert")
+        peers.enter_context(closing(told))
         lvsha = peers.enter_context(closing(Lvsha(place.one, kind.router(150))))
         moved(place, kind, place.one, place.two)
-        assert lvsha.status().master == (
-            "10.9.0.1" if kind.family is Family.IPV4 else place.one.link_local
-        )
+        ours = "10.9.0.1" if kind.family is Family.IPV4 else place.one.link_local
+        assert lvsha.status().master == ours
+
+        heal_after_two_masters(place, kind)
+        moved(place, kind, place.one, place.two)
+        eventually("says so", lambda: lvsha.is_("MASTER"))
+        conflict = eventually("logged", lambda: [at for at in lvsha.lines if "conflict" in at])
+        assert json.loads(conflict[0])["event"] == "vrrp.conflict"
 
         lvsha.stop()
         moved(place, kind, place.two, place.one)
 
-        again = peers.enter_context(closing(Lvsha(place.one, kind.router(150))))
         place.heard.clear()
+        again = peers.enter_context(closing(Lvsha(place.one, kind.router(150))))
         moved(place, kind, place.one, place.two)
 
         place.heard.clear()
         place.one.unplug()
         again.kill()
-        eventually("keepalived takes over", lambda: place.two.holds(*kind.vips))
-        mac = place.two.mac
-        eventually("announced", lambda: set(kind.vips) <= set(place.announcements(mac)))
+        taken_over(place, kind, place.two)
 
 
 @both_families
-def test_keepalived_as_master_hands_over_to_lvsha_and_takes_back(place, kind):
+def test_keepalived_as_master_wins_a_partition_hands_over_to_lvsha_and_takes_back(place, kind):
+    """After the partition it is lvsha's parting word that makes keepalived announce."""
     with ExitStack() as peers:
         lvsha = peers.enter_context(closing(Lvsha(place.one, kind.router(100))))
         keepalived = peers.enter_context(closing(kind.keepalived(place.two, 150)))
         moved(place, kind, place.two, place.one)
-        eventually("a backup that knows its master", lambda: lvsha.status().master not in (
-            None, "10.9.0.1", place.one.link_local,
-        ))  # fmt: skip
+        theirs = "10.9.0.2" if kind.family is Family.IPV4 else place.two.link_local
+        eventually("knows its master", lambda: lvsha.status().master == theirs)
+
+        heal_after_two_masters(place, kind)
+        moved(place, kind, place.two, place.one)
+        eventually("says so", lambda: lvsha.is_("BACKUP"))
 
         place.heard.clear()
         keepalived.stop()
@@ -116,56 +118,36 @@ def test_keepalived_as_master_hands_over_to_lvsha_and_takes_back(place, kind):
 
         again = peers.enter_context(closing(kind.keepalived(place.two, 150)))
         moved(place, kind, place.two, place.one)
-        eventually("says so", lambda: lvsha.is_("BACKUP"))
 
         place.heard.clear()
         place.two.unplug()
         again.kill()
-        eventually("lvsha takes over", lambda: place.one.holds(*kind.vips))
-        mac = place.one.mac
-        eventually("announced", lambda: set(kind.vips) <= set(place.announcements(mac)))
+        taken_over(place, kind, place.one)
 
 
-def test_version_2_is_spoken_with_keepalived_each_side_as_master(place):
+def test_version_2_is_spoken_with_keepalived(place):
     with ExitStack() as peers:
         keepalived = peers.enter_context(closing(V2.keepalived(place.two, 254)))
         lvsha = peers.enter_context(closing(Lvsha(place.one, V2.router(200))))
         moved(place, V2, place.two, place.one)
         keepalived.stop()
         moved(place, V2, place.one, place.two)
-        lvsha.configure(V2.router(250))
-        peers.enter_context(closing(V2.keepalived(place.two, 254)))
-        moved(place, V2, place.two, place.one)
-        assert "interval" not in lvsha.status().counters
+        assert {"sent", "received"} >= set(lvsha.status().counters)
 
 
-@both_families
-def test_after_a_partition_lvsha_wins_and_announces(place, kind):
-    """keepalived yields without a word unless told to; then nobody could know there were two."""
-    with ExitStack() as peers:
-        lvsha = peers.enter_context(closing(Lvsha(place.one, kind.router(150))))
-        told = kind.keepalived(place.two, 100, "higher_prio_send_advert")
-        peers.enter_context(closing(told))
-        heal_after_two_masters(place, kind)
-        moved(place, kind, place.one, place.two)
-        eventually("says so", lambda: lvsha.is_("MASTER"))
-        conflict = eventually("logged", lambda: [at for at in lvsha.lines if "conflict" in at])
-        assert json.loads(conflict[0])["event"] == "vrrp.conflict"
+def moved(place: Segment, kind: Kind, to: Host, away: Host) -> None:
+    """The addresses are on one host, not on the other, and the segment was told."""
+    taken_over(place, kind, to)
+    eventually(f"off {away.namespace}", lambda: not any(map(away.holds, kind.vips)))
 
 
-@both_families
-def test_after_a_partition_keepalived_wins_and_lvshas_parting_word_makes_it_announce(place, kind):
-    with ExitStack() as peers:
-        lvsha = peers.enter_context(closing(Lvsha(place.one, kind.router(100))))
-        peers.enter_context(closing(kind.keepalived(place.two, 150)))
-        heal_after_two_masters(place, kind)
-        moved(place, kind, place.two, place.one)
-        eventually("says so", lambda: lvsha.is_("BACKUP"))
+def taken_over(place: Segment, kind: Kind, to: Host) -> None:
+    eventually(f"{kind.vips} on {to.namespace}", lambda: to.holds(*kind.vips))
+    mac = to.mac
+    eventually("announced", lambda: set(kind.vips) <= set(place.announcements(mac)))
 
 
 def heal_after_two_masters(place: Segment, kind: Kind) -> None:
-    eventually("one master", lambda: place.one.holds(*kind.vips) != place.two.holds(*kind.vips))
-    time.sleep(0.5)
     cut(place, apart=True)
     eventually("two masters", lambda: all(h.holds(*kind.vips) for h in (place.one, place.two)))
     place.heard.clear()
