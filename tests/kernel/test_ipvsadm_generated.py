@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.ipvsadm_words import any_line, listing_line, odd_line, sensible_line
-from tests.kernel.ipvsadm_pair import Pair, pair
+from tests.kernel.ipvsadm_pair import PROGRAMS, Pair, difference, pair, run
 
 pytestmark = [pytest.mark.kernel]
 
@@ -65,9 +65,22 @@ def test_generated_commands_do_and_say_what_ipvsadms_do(both: Pair) -> None:
     check_single_lines(both, seed=2, count=250)
 
 
+@pytest.mark.timeout(180)
+def test_a_generated_restore_through_the_program_itself_is_ipvsadms(both: Pair) -> None:
+    """As a process, from standard input to exit code."""
+    rng = Random(3)
+    text = os.fsencode("".join(" ".join(sensible_line(rng)) + "\n" for _ in range(300)))
+    both.clear()
+    expected = both.of_real(["-R"], text)
+    with both.ours.entered():
+        said = run([str(PROGRAMS / "lvsha-ipvsadm"), "-R"], text)
+    assert said == expected, difference(["-R"], b"", expected, said)
+    both.check(["-Sn"])
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("seed", range(100, 104))
+@pytest.mark.parametrize("seed", range(100, 102))
 def test_many_more_generated_restores_and_commands_are_equal(both: Pair, seed: int) -> None:
     """The same with other seeds, at length."""
     check_restores(both, seed, count=200)
