@@ -8,7 +8,7 @@ import socket
 from lvsha.core.plan import Check
 from lvsha.core.probes import SmtpProbe
 from lvsha.errors import ProbeError
-from lvsha.probes.connection import Connection, connect, target
+from lvsha.probes.connection import Stream, connect, target
 from lvsha.probes.engine import Attempt
 from lvsha.probes.faults import excerpt
 from lvsha.probes.reader import Reader
@@ -28,18 +28,31 @@ def smtp(check: Check) -> Attempt:
     where = target(check.address, check.port)
     name = spec.helo or socket.gethostname()
 
+    speaker = None
+    if spec.tls is not None:
+        from lvsha.probes.secure import Tls
+
+        speaker = Tls(spec.tls, str(check.address))
+
     async def attempt() -> str:
+        found = "SMTP 250"
         connection = await connect(where)
         try:
             session = _Session(connection)
             await session.greeting()
             extensions = await session.hello(name)
-            if spec.tls:
+            if speaker is not None:
                 await session.starttls(extensions)
+                secured = await speaker.over(connection)
+                found = f"{found} over {secured.tls.version()}"
+                session = _Session(secured)
+                await session.hello(name)  # RFC 3207 §4.2: what was known is forgotten
             await session.quit()
+            if speaker is not None:
+                speaker.keep(secured)
         finally:
             connection.close()
-        return "SMTP 250, STARTTLS 220" if spec.tls else "SMTP 250"
+        return found
 
     return attempt
 
@@ -47,7 +60,7 @@ def smtp(check: Check) -> Attempt:
 class _Session:
     """Commands and their replies, each of which must have the code it should."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Stream) -> None:
         self._connection = connection
         self._reader = Reader(connection)
 
