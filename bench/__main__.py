@@ -12,7 +12,16 @@ import time
 
 from bench.figures import Figure, table
 
-BENCHES = ("packing", "reconcile", "change", "questions", "checks", "lateness", "memory")
+BENCHES = (
+    "packing",
+    "reconcile",
+    "change",
+    "questions",
+    "checks",
+    "lateness",
+    "memory",
+    "commandline",
+)
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from types import SimpleNamespace
 from unittest import mock
 
 from lvsha.__main__ import main
@@ -20,10 +19,11 @@ def run() -> None:
     """`lvsha` with the seams of this process replaced; its children come by this file again."""
     match sys.argv[1:2]:
         case ["director"]:
-            from lvsha.director import director
+            from lvsha.director import process
             from lvsha.kernel.memory import MemoryIpvs
 
-            with mock.patch.object(director, "KernelIpvs", SimpleNamespace(open=MemoryIpvs)):
+            director = partial(process.Director, open_ipvs=MemoryIpvs)
+            with mock.patch.object(process, "Director", director):
                 main()
         case ["run"]:
             from lvsha.cli import daemon

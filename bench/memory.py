@@ -29,9 +29,7 @@ def figures() -> list[Figure]:
     pss = sum(each.pss for each in found.values()) / MEGABYTE
     shares = " + ".join(f"{each.rss / MEGABYTE:.0f}" for each in found.values())
     return [
-        at_most(
-            f"RSS of all three, {SERVERS:,} checked servers", rss, 150, "{:.0f} MB"
-        ),
+        at_most(f"RSS of all three, {SERVERS:,} checked servers", rss, 150, "{:.0f} MB"),
         Figure(f"  {' + '.join(found)}", f"{shares} MB"),
         Figure("  PSS of all three (shared pages counted once)", f"{pss:.0f} MB"),
         Figure(f"`lvsha run` of {SERVERS:,} servers typed to table in place", f"{started:.2f} s"),

@@ -110,14 +110,12 @@ async def stage(
     """Once the plan is in force and all are up but the held, which the kernel lacks."""
     kernel, orders = PaperKernel(wanted.services, held), Orders(held)
     supervisor = Supervisor()
-    opened = SimpleNamespace(open=kernel.ipvs)
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(seams, "KernelIpvs", opened),
         mock.patch.object(seams, "Prober", return_value=orders),
         _log_nowhere(),
     ):
-        director = seams.Director(cast(Channel, supervisor), Path(folder))
+        director = seams.Director(cast(Channel, supervisor), Path(folder), open_ipvs=kernel.ipvs)
         gc.freeze()
         jobs = [asyncio.create_task(job, name=name) for name, job in director.jobs().items()]
         supervisor.orders.put_nowait(Configure(1, wanted))
