@@ -161,7 +161,7 @@ def test_the_wanted_differences_are_these(
 
 def test_nobody_but_root_is_told_so(both: Pair) -> None:
     """Both name the same reason and end with 2, whatever was asked."""
-    nobody = ["setpriv", "--reuid", "65534", "--clear-groups"]
+    nobody = ["setpriv", "--inh-caps", "-net_admin", "--bounding-set", "-net_admin"]
     with both.ours.entered():
         expected = run([*nobody, "ipvsadm", "-Ln"])
         assert b"you must be root" in expected.err
