@@ -30,6 +30,10 @@ class Lateness:
         return {name: ordered[round(float(name) * last)] for name in ("0.5", "0.99", "1")}
 
 
+SUBJECTS = 64
+"""Different things said in a minute; whatever comes beyond is not said at all."""
+
+
 class OncePerMinute:
     """Lets each subject through once a minute, so that a flood of packets is no flood of lines."""
 
@@ -39,6 +43,9 @@ class OncePerMinute:
     def allows(self, subject: Hashable, now: float) -> bool:
         if now - self._said.get(subject, -QUIET_TIME) < QUIET_TIME:
             return False
-        self._said = {other: at for other, at in self._said.items() if now - at < QUIET_TIME}
+        if len(self._said) >= SUBJECTS:
+            self._said = {other: at for other, at in self._said.items() if now - at < QUIET_TIME}
+        if len(self._said) >= SUBJECTS:
+            return False
         self._said[subject] = now
         return True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvsha.core.mastership import Advertise, Announce, Changed, Own, State
+from lvsha.core.mastership import Advertise, Announce, Changed, Own, Reconfigure, State
 from tests.simulation import LATENCY, Simulation, virtual_router
 
 QUIET = 16.0
@@ -18,6 +18,8 @@ seconds = st.floats(0.0, 8.0, allow_nan=False)
 disturbances = st.one_of(
     st.tuples(st.sampled_from(["start", "stop", "kill", "cut", "join", "fault", "mend"])),
     st.tuples(st.just("stall"), seconds),
+    st.tuples(st.just("set_priority"), st.integers(1, 254)),
+    st.tuples(st.just("readdress"), st.integers(100, 110)),
 )
 scripts = st.lists(st.tuples(seconds, st.integers(0, 2), disturbances), max_size=14)
 
@@ -52,6 +54,7 @@ def play(routers, script) -> Simulation:
     for vr in routers:
         world.join(vr.name)
         world.fault(vr.name)
+        world.set_priority(vr.name, vr.priority)
         world.start(vr.name)
     world.overlap = 0.0
     world.run_until(world.now + QUIET)
@@ -64,8 +67,11 @@ def disturb(world, name, verb, *arguments):
             world.fault(name, "something broke")
         case "mend":
             world.fault(name)
-        case "stall":
-            world.stall(name, *arguments)
+        case "stall" | "set_priority":
+            getattr(world, verb)(name, *arguments)
+        case "readdress":
+            (last,) = arguments
+            world.reconfigure(name, addresses=(ip_interface(f"10.0.0.{last}/32"),))
         case _:
             getattr(world, verb)(name)
 
@@ -80,7 +86,8 @@ def check_step(node, before, event, after, actions):
         assert (change.old, change.new) == (before.state, after.state)
         assert change is actions[-1]
     for own in (action for action in actions if isinstance(action, Own)):
-        assert bool(own.addresses) is not node.owns, "ownership strictly alternates"
+        moved = isinstance(event, Reconfigure) and before.state is State.MASTER
+        assert moved or bool(own.addresses) is not node.owns, "ownership strictly alternates"
     if before.state is not State.MASTER and after.state is State.MASTER:
         assert [type(action) for action in actions] == [Advertise, Own, Announce, Changed]
     if before.state is State.MASTER and after.state in (State.INIT, State.FAULT):
