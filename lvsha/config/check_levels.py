@@ -99,7 +99,7 @@ class Settled:
         return Check(
             self.probe,
             common.address or address,
-            common.port or port,
+            (common.port or port) if common.uses_port else 0,
             common.interval,
             common.timeout,
             common.rise,

@@ -143,7 +143,7 @@ class _Builder:
         if self._settled is None:
             return None
         check = self._settled.aimed_at(server.address, port)
-        if check.port == 0:
+        if check.port == 0 and self._settled.common.uses_port:
             hint = "the real server's port is 0; say which one to probe"
             self._report.wrong(spec.at, "missing key 'port'", hint)
         return check

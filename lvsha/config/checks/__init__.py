@@ -10,9 +10,18 @@ from __future__ import annotations
 
 from typing import TypeAlias, get_args
 
+from lvsha.config.checks.agent import AgentCheck
 from lvsha.config.checks.check import CheckMistake, CommonCheck
-from lvsha.config.checks.http import HttpCheck
+from lvsha.config.checks.databases import MysqlCheck, PostgresCheck, RedisCheck
+from lvsha.config.checks.dns import DnsCheck
+from lvsha.config.checks.grpc import GrpcCheck
+from lvsha.config.checks.http import HttpCheck, HttpsCheck
+from lvsha.config.checks.ping import PingCheck
+from lvsha.config.checks.script import FileCheck, ScriptCheck
+from lvsha.config.checks.smtp import SmtpCheck
 from lvsha.config.checks.tcp import TcpCheck
+from lvsha.config.checks.tls import TlsCheck
+from lvsha.config.checks.udp import UdpCheck
 from lvsha.config.wording import WrongValueError, show
 
 __all__ = ["CHECKS", "PACE", "CheckMistake", "CheckType", "CommonCheck", "check_level"]
@@ -20,6 +29,19 @@ __all__ = ["CHECKS", "PACE", "CheckMistake", "CheckType", "CommonCheck", "check_
 CheckType: TypeAlias = (
     TcpCheck
     | HttpCheck
+    | HttpsCheck
+    | TlsCheck
+    | GrpcCheck
+    | UdpCheck
+    | DnsCheck
+    | SmtpCheck
+    | PingCheck
+    | ScriptCheck
+    | FileCheck
+    | RedisCheck
+    | MysqlCheck
+    | PostgresCheck
+    | AgentCheck
 )  # fmt: skip
 CHECKS: dict[str, type[CheckType]] = {
     model.model_fields["type"].default: model for model in get_args(CheckType)
