@@ -7,10 +7,12 @@ correct.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import time
 
 from bench.figures import Figure, table
+from lvsha.__main__ import GARBAGE_THRESHOLD
 
 BENCHES = (
     "packing",
@@ -28,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     names = parser.parse_args().names or BENCHES
+    gc.set_threshold(GARBAGE_THRESHOLD)  # as the daemon's processes do
     found: list[Figure] = []
     for name in names:
         if name not in BENCHES:

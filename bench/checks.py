@@ -7,21 +7,18 @@ a fixed request, read once and look at the first bytes; no schedule, no parser, 
 from __future__ import annotations
 
 import asyncio
-import resource
 import select
 import socket
 import struct
-import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address
-from pathlib import Path
 
 import uvloop
 
+from bench.clusters import FIRST_PORT
+from bench.figures import Figure, at_most, quantile
+from bench.responding import responder
 from lvsha.core.plan import Check
 from lvsha.core.probes import HttpProbe, Probe, TcpProbe
 from lvsha.director.checker import Checkers
@@ -29,40 +26,32 @@ from lvsha.director.descriptors import raise_descriptor_limit
 from lvsha.probes import Prober
 
 HOST = ip_address("127.0.0.1")
-FIRST_PORT = 20_000
 RATE = 3000
 SECONDS = 10
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:20000\r\nConnection: close\r\n\r\n"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-def main() -> None:
+def figures() -> list[Figure]:
     raise_descriptor_limit()
     with responder(10_000):
-        for name, probe in (("HTTP", HttpProbe()), ("TCP", TcpProbe())):
-            floors = [floor(name == "HTTP", SECONDS / 2)]
-            ours = uvloop.run(paced(probe))
-            floors.append(floor(name == "HTTP", SECONDS / 2))
-            least = sum(floors) / 2
-            print(
-                f"{name} check, {RATE} a second: {ours * 1e6:.0f} µs of CPU; raw-socket floor "
-                f"{floors[0] * 1e6:.0f} and {floors[1] * 1e6:.0f} µs; ratio {ours / least:.2f} "
-                "(at most 2)"
-            )
-        uvloop.run(many())
+        found = beside_floor("HTTP", HttpProbe()) + beside_floor("TCP", TcpProbe())
+        return found + uvloop.run(many())
 
 
-@contextmanager
-def responder(count: int) -> Iterator[None]:
-    """A server on `count` ports in a process of its own."""
-    program = Path(__file__).with_name("responder.py")
-    command = [sys.executable, str(program), str(FIRST_PORT), str(count)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield
-        process.stdin.close()
+def beside_floor(name: str, probe: Probe) -> list[Figure]:
+    """One check's cost, between two measurements of the floor."""
+    floors = [floor(name == "HTTP", SECONDS / 2)]
+    ours = uvloop.run(paced(probe))
+    floors.append(floor(name == "HTTP", SECONDS / 2))
+    ratio = ours * len(floors) / sum(floors)
+    words = f"{ours * 1e6:.0f} µs, {floors[0] * 1e6:.0f} and {floors[1] * 1e6:.0f} µs"
+    return [
+        at_most(
+            f"{name} checks, {RATE:,} a second: CPU over the floor's", ratio, 2, "{:.2f} times"
+        ),
+        Figure("  a check, and the floor before and after", words),
+    ]
 
 
 async def paced(probe: Probe) -> float:
@@ -112,27 +101,22 @@ def floor(http: bool, seconds: float) -> float:
     return (time.process_time() - cpu) / total
 
 
-async def many() -> None:
+async def many() -> list[Figure]:
     """10,000 servers at 5 s: the first verdicts, then lateness over two rounds."""
     checks = [Check(HttpProbe(), HOST, FIRST_PORT + n, interval=5) for n in range(10_000)]
     checkers = Checkers(Prober(), lambda *_: None, raise_descriptor_limit())
-    checkers.counters.lateness = deque()
     began = time.monotonic()
     checkers.update(checks)
     while not checkers.decided:
         await asyncio.sleep(0.01)
     first = time.monotonic() - began
+    checkers.counters.lateness = deque()
     await asyncio.sleep(12 - first)
-    late = sorted(checkers.counters.lateness)
+    late = list(checkers.counters.lateness)
     results = checkers.counters
     await checkers.close()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"10,000 HTTP checks at 5 s: all decided after {first:.2f} s (at most 7); starts late p99 "
-        f"{late[int(len(late) * 0.99)] * 1e3:.1f} ms, max {late[-1] * 1e3:.1f} ms (p99 at most "
-        f"100); {results.passed} passed, {results.failed} failed; {memory:.0f} MB"
-    )
-
-
-if __name__ == "__main__":
-    main()
+    assert results.failed == 0, results
+    return [
+        at_most("10,000 HTTP checks at 5 s: all decided after", first, 7, "{:.1f} s"),
+        at_most("  starts late, p99", quantile(late, 0.99) * 1e3, 100, "{:.1f} ms"),
+    ]

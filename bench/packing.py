@@ -14,6 +14,8 @@ from ipaddress import ip_address
 from pyroute2.ipvs import IPVSDest, IPVSService
 from pyroute2.netlink.generic import ipvs
 
+from bench import told
+from bench.figures import Figure, at_most
 from lvsha.core.commands import AddDestination
 from lvsha.core.types import (
     Destination,
@@ -24,8 +26,7 @@ from lvsha.core.types import (
 )
 from lvsha.kernel import entries, requests
 from lvsha.kernel.genetlink import framed
-from lvsha.kernel.netlink import BE16, GENERIC, HEADER, U8, U16, U32, attribute
-from lvsha.kernel.nla import Attr, Dest
+from lvsha.kernel.netlink import GENERIC, HEADER
 
 DESTINATIONS, SERVICES = 10_000, 1_000
 PEERS_DESTINATIONS = 200
@@ -33,27 +34,29 @@ ROUNDS = 5
 FAMILY = 30
 
 
-def main() -> None:
-    """Print the table."""
+def figures() -> list[Figure]:
     commands = _commands(DESTINATIONS)
     packing = _cost(lambda: _pack(commands), DESTINATIONS)
     few = commands[:PEERS_DESTINATIONS]
     peers_packing = _cost(lambda: [_pack_by_pyroute2(command) for command in few], len(few))
 
-    told = [_told(command.destination) for command in commands]
-    table = _cost(lambda: entries.destinations(told, Family.IPV4), DESTINATIONS)
-    counters = _cost(lambda: entries.destination_statuses(told, Family.IPV4), DESTINATIONS)
-    answers = [_message(entry) for entry in told[:PEERS_DESTINATIONS]]
+    entries_told = [told.destination(command.destination) for command in commands]
+    table = _cost(lambda: entries.destinations(entries_told, Family.IPV4), DESTINATIONS)
+    counters = _cost(lambda: entries.destination_statuses(entries_told, Family.IPV4), DESTINATIONS)
+    answers = [_message(entry) for entry in entries_told[:PEERS_DESTINATIONS]]
     peers_reading = _cost(lambda: [_read_by_pyroute2(answer) for answer in answers], len(answers))
 
-    print(f"{'µs a destination':<34}{'lvsha':>8}{'pyroute2':>10}{'ratio':>8}")
-    _row("pack one to add", packing, peers_packing)
-    _row("read one of a table", table, peers_reading)
-    _row("read one with its counters", counters, peers_reading)
+    return [
+        at_most("packing a destination", packing, 15, "{:.1f} µs"),
+        _beside("pack a destination to add", packing, peers_packing),
+        _beside("read a destination of a table", table, peers_reading),
+        _beside("read a destination with its counters", counters, peers_reading),
+    ]
 
 
-def _row(what: str, ours: float, peers: float) -> None:
-    print(f"{what:<34}{ours:>8.1f}{peers:>10.1f}{peers / ours:>7.0f}x")
+def _beside(what: str, ours: float, peers: float) -> Figure:
+    words = f"{ours:.1f} µs, {peers:.0f} µs, {peers / ours:.0f} times"
+    return Figure(f"  {what}: lvsha, pyroute2, ratio", words)
 
 
 def _cost(work: Callable[[], object], count: int) -> float:
@@ -108,39 +111,6 @@ def _read_by_pyroute2(answer: bytes) -> object:
     return IPVSDest.from_message(message)
 
 
-def _told(destination: Destination) -> bytes:
-    """A destination as a kernel since 5.3 tells it, counters and all."""
-    key = destination.key
-    stats = [(kind, 8 if kind in (4, 5) else 4) for kind in range(1, 11)]
-    parts = [
-        attribute(Dest.ADDR, key.address.packed.ljust(16, b"\0")),
-        attribute(Dest.PORT, BE16.pack(key.port)),
-        attribute(Dest.FWD_METHOD, U32.pack(destination.forwarding)),
-        attribute(Dest.WEIGHT, U32.pack(destination.weight)),
-        attribute(Dest.TUN_TYPE, U8.pack(0)),
-        attribute(Dest.TUN_PORT, U16.pack(0)),
-        attribute(Dest.TUN_FLAGS, U16.pack(0)),
-        *(
-            attribute(kind, U32.pack(0))
-            for kind in (
-                Dest.U_THRESH,
-                Dest.L_THRESH,
-                Dest.ACTIVE_CONNS,
-                Dest.INACT_CONNS,
-                Dest.PERSIST_CONNS,
-            )
-        ),
-        attribute(Dest.ADDR_FAMILY, U16.pack(Family.of(key.address))),
-        attribute(Dest.STATS, b"".join(attribute(kind, bytes(size)) for kind, size in stats)),
-        attribute(Dest.STATS64, b"".join(attribute(kind, bytes(8)) for kind, _ in stats)),
-    ]
-    return attribute(Attr.DEST, b"".join(parts))
-
-
 def _message(entry: bytes) -> bytes:
     body = GENERIC.pack(ipvs.IPVS_CMD_NEW_DEST, 1, 0) + entry
     return HEADER.pack(HEADER.size + len(body), FAMILY, 2, 1, 0) + body
-
-
-if __name__ == "__main__":
-    main()
