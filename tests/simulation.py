@@ -93,6 +93,7 @@ class Simulation:
         node = self.nodes[name]
         if not node.alive:
             node.alive, node.owns, node.waiting = True, False, []
+            node.stalled_until = self.now
             node.router = begin(node.vr)
             self.feed(node, Start())
 

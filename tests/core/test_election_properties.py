@@ -15,13 +15,16 @@ QUIET = 16.0
 
 names = ("a", "b", "c")
 seconds = st.floats(0.0, 8.0, allow_nan=False)
-disturbances = st.one_of(
-    st.tuples(st.sampled_from(["start", "stop", "kill", "cut", "join", "fault", "mend"])),
+local_disturbances = st.one_of(
+    st.tuples(st.sampled_from(["start", "stop", "kill", "fault", "mend"])),
     st.tuples(st.just("stall"), seconds),
     st.tuples(st.just("set_priority"), st.integers(1, 254)),
     st.tuples(st.just("readdress"), st.integers(100, 110)),
 )
-scripts = st.lists(st.tuples(seconds, st.integers(0, 2), disturbances), max_size=14)
+disturbances = st.one_of(st.tuples(st.sampled_from(["cut", "join"])), local_disturbances)
+places = st.integers(0, 2)
+scripts = st.lists(st.tuples(seconds, places, disturbances), max_size=14)
+unparted = st.lists(st.tuples(seconds, places, local_disturbances), max_size=14)
 
 
 @st.composite
@@ -116,8 +119,9 @@ def test_two_masters_that_hear_each_other_are_two_for_an_interval_at_most(router
 
 
 @settings(max_examples=100, deadline=None)
-@given(clusters(), scripts)
-def test_the_last_announcement_the_segment_heard_is_the_owners(routers, script):
+@given(clusters(), unparted)
+def test_the_last_announcement_is_the_owners(routers, script):
+    """Of a segment that was never parted: what half of it missed nobody can know."""
     world = play(routers, script)
     (owner,) = world.masters()
     assert all(
