@@ -68,8 +68,8 @@ def _open(runtime_dir: Path) -> TextIO:
         runtime_dir.parent.mkdir(parents=True, exist_ok=True)
         runtime_dir.mkdir(mode=0o755, exist_ok=True)
         return (runtime_dir / LOCK_NAME).open("a+")
-    except FileExistsError:
-        raise HostError(f"runtime directory {runtime_dir}: is not a directory") from None
+    except FileExistsError as error:
+        raise HostError(f"runtime directory {error.filename}: is not a directory") from None
     except OSError as error:
         raise HostError(f"runtime directory {runtime_dir}: {error.strerror}") from None
 
