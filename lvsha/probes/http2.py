@@ -17,7 +17,7 @@ from h2.events import (
     StreamReset,
 )
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from lvsha.errors import ProbeError
 from lvsha.probes.answer import Answer
@@ -28,8 +28,13 @@ from lvsha.probes.request import Exchange, Request
 OVERHEAD_LIMIT = 64 * 1024
 """Bytes of headers and control frames: more of them is an attack on whoever reads them."""
 
+FRAME_HEADER = 9
+SETTINGS = 0x4
+"""Bytes of a frame's header, and a frame's type (RFC 9113 §4.1, §6.5)."""
+
 _STREAM = 1
 _CONFIG = H2Configuration(client_side=True)
+_SETTINGS = {SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: OVERHEAD_LIMIT}
 
 Fields: TypeAlias = Sequence[tuple[str, str]]
 Hear: TypeAlias = Callable[[Event], bool]
@@ -76,19 +81,20 @@ async def converse(stream: Stream, fields: Fields, body: bytes, hear: Hear) -> N
 class _Exchange:
     """Bytes in, bytes out."""
 
-    __slots__ = ("_answered", "_hear", "_http2", "_overhead", "over")
+    __slots__ = ("_answered", "_hear", "_http2", "_overhead", "_preface", "over")
 
     def __init__(self, hear: Hear) -> None:
         self._http2 = H2Connection(_CONFIG)
         self._hear = hear
         self._overhead = 0
         self._answered = False
+        self._preface: bytes | None = b""
         self.over = False
 
     def opening(self, fields: Fields, body: bytes) -> bytes:
         """Preface, settings and the whole request; a body fits into one frame (RFC 9113 §6.5.2)."""
         http2 = self._http2
-        http2.update_settings({SettingCodes.ENABLE_PUSH: 0})
+        http2.local_settings = Settings(client=True, initial_values=_SETTINGS)
         http2.initiate_connection()
         http2.send_headers(_STREAM, fields, end_stream=not body)
         if body:
@@ -98,9 +104,10 @@ class _Exchange:
     def feed(self, data: bytes) -> bytes:
         """Take what has arrived, none at the end; returns what is to be sent. Raises ProbeError."""
         if not data:
-            place = "within the answer" if self._answered else "without an answer"
-            raise ProbeError(f"connection closed {place}")
+            place = "within the" if self._answered else "without an"
+            raise ProbeError(f"connection closed {place} HTTP/2 answer")
         self._overhead += len(data)
+        self._check_preface(data)
         for event in self._events(data):
             self._take(event)
             if self.over:
@@ -109,14 +116,23 @@ class _Exchange:
             raise ProbeError(f"HTTP/2 headers longer than {OVERHEAD_LIMIT // 1024} KiB")
         return self._http2.data_to_send()
 
+    def _check_preface(self, data: bytes) -> None:
+        """RFC 9113 §3.4: a server's first frame is SETTINGS. h2 would wait for the whole of any."""
+        if self._preface is None:
+            return
+        self._preface += data[: FRAME_HEADER - len(self._preface)]
+        if len(self._preface) < FRAME_HEADER:
+            return
+        if self._preface.startswith(b"HTTP/1"):
+            raise ProbeError("the target answers in HTTP/1, not HTTP/2")
+        if self._preface[0] or self._preface[3] != SETTINGS:
+            raise ProbeError(f'not an HTTP/2 answer: "{excerpt(data)}"')
+        self._preface = None
+
     def _events(self, data: bytes) -> list[Event]:
         try:
             return self._http2.receive_data(data)
         except ProtocolError as error:
-            if data.startswith(b"HTTP/1"):
-                raise ProbeError("the target answers in HTTP/1, not HTTP/2") from None
-            if self._overhead == len(data):
-                raise ProbeError(f'not an HTTP/2 answer: "{excerpt(data)}"') from None
             raise ProbeError(f"broken HTTP/2 answer: {_reason(error)}") from None
 
     def _take(self, event: Event) -> None:

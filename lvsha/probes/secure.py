@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from lvsha.core.certificate import not_after
 from lvsha.core.probes import TlsOptions
-from lvsha.errors import ProbeError
+from lvsha.errors import DeadlineError, ProbeError
 from lvsha.probes.connection import RECEIVE_SIZE, Connection
 from lvsha.probes.credentials import context
 from lvsha.probes.faults import excerpt
@@ -91,7 +91,7 @@ class Secured:
         """Close our side and hear what the target has to say to our last flight.
 
         Only so does a client of TLS 1.3 learn that its certificate, or its having none, is
-        refused (RFC 8446 §4.4.2.4). A target that says nothing, or just hangs up, is content.
+        refused (RFC 8446 §4.4.2.4). A target that stays silent has nothing against us.
         """
         try:
             self.tls.unwrap()
@@ -100,12 +100,10 @@ class Secured:
         except ssl.SSLError:
             return  # the target has spoken already, so it has nothing against us
         try:
-            await self._more("ending TLS")
-        except ProbeError:
-            return
-        try:
+            if not await self._more("ending TLS"):
+                raise ProbeError("connection closed at the end of the TLS handshake")
             self.tls.read(1)
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        except (DeadlineError, ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             return
         except ssl.SSLError as error:
             raise fault(error) from None
@@ -168,9 +166,12 @@ class Tls:
         if self._protocols == ("h2",) and tls.selected_alpn_protocol() != "h2":
             raise ProbeError("the target does not offer HTTP/2")
         if self._options.min_days:
-            end = not_after(tls.getpeercert(True) or b"")
-            left, wanted = end - datetime.now(UTC), self._options.min_days
-            if left < timedelta(days=wanted):
-                raise ProbeError(
-                    f"the certificate ends on {end:%Y-%m-%d}, wanted {wanted} days more"
-                )
+            _judge_end(not_after(tls.getpeercert(True) or b""), self._options.min_days)
+
+
+def _judge_end(end: datetime, days: int) -> None:
+    now = datetime.now(UTC)
+    if end < now:
+        raise ProbeError(f"the certificate ended on {end:%Y-%m-%d}")
+    if end - now < timedelta(days=days):
+        raise ProbeError(f"the certificate ends on {end:%Y-%m-%d}, wanted {days} days more")

@@ -20,9 +20,11 @@ def tls(check: Check) -> Attempt:
         connection = await connect(where)
         try:
             secured = await speaker.over(connection)
-            await secured.goodbye()
-            return f"{secured.tls.version()} handshake"
+            version = secured.tls.version()
+            if version == "TLSv1.3":
+                await secured.goodbye()
         finally:
             connection.close()
+        return f"{version} handshake"
 
     return attempt

@@ -20,7 +20,9 @@ _VERDICTS = {
 """X509_V_ERR_… of OpenSSL."""
 
 _WRONG_NAME = frozenset({62, 64})
-_ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?")
+_ALERT = re.compile("(?:sslv3|tlsv1|tlsv13) (?:alert )?")
+_UNNAMED = re.compile(r"\[SSL\] (.+) \(_ssl\.c:\d+\)")
+"""How Python shows a reason that is newer than itself."""
 
 
 def fault(error: ssl.SSLError, name: str | None = None) -> ProbeError:
@@ -29,10 +31,11 @@ def fault(error: ssl.SSLError, name: str | None = None) -> ProbeError:
         if error.verify_code in _WRONG_NAME:
             return ProbeError(f'the certificate is not for "{name}"')
         return ProbeError(_VERDICTS.get(error.verify_code) or _lower(error.verify_message))
-    reason = error.reason or str(error)
+    unnamed = _UNNAMED.fullmatch(str(error))
+    reason = _lower(error.reason or (unnamed[1] if unnamed else str(error)))
     if alert := _ALERT.match(reason):
-        return ProbeError(f"the target refuses TLS with us: {_lower(reason[alert.end() :])}")
-    return ProbeError(f"TLS failed: {_lower(reason)}")
+        return ProbeError(f"the target refuses TLS with us: {reason[alert.end() :]}")
+    return ProbeError(f"TLS failed: {reason}")
 
 
 def _lower(reason: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -17,7 +18,9 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 @asynccontextmanager
-async def serving(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[int]:
+async def serving(
+    handler: Handler, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """A server on a free port that treats every client so; ends with the block."""
     clients: set[asyncio.Task[None]] = set()
 
@@ -33,7 +36,7 @@ async def serving(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[in
             writer.transport.abort()
             clients.discard(task)
 
-    server = await asyncio.start_server(treat, host, 0)
+    server = await asyncio.start_server(treat, host, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
