@@ -26,6 +26,7 @@ def demo(*, plain: bool = False) -> int:
     """
     if os.geteuid() != 0:
         raise HostError("demo: network namespaces need root")
+    guest.end_in_order()
     where = "this kernel" if guest.host_has_ipvs() else "a user-mode Linux guest"
     sys.stdout.write(f"lvsha demo: in namespaces of {where}; it takes a minute or two\n")
     view: View = Lines() if plain or not sys.stdout.isatty() else Picture()

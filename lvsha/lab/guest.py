@@ -75,7 +75,7 @@ def main() -> NoReturn:
     timeout = 600.0
     if words[:1] == ["--timeout"]:
         timeout, words = float(words[1]), words[2:]
-    signal.signal(signal.SIGTERM, _end)  # so that the guest and its folder go, too
+    end_in_order()
     try:
         sys.exit(run(words, timeout=timeout))
     except HostError as error:
@@ -83,7 +83,14 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
+def end_in_order() -> None:
+    """Let signals that end this process take the program's folder along, without a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _exit)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 

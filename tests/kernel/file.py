@@ -19,10 +19,15 @@ virtual_services:
 
 
 def cluster_file(servers: Mapping[str, int], *, port: int, **service: object) -> Cluster:
-    """`servers` are weights by address, all at `port`; `service` is the service's own keys."""
+    """`servers` are weights by address, all at `port`; `service` is the service's own keys.
+
+    A service by firewall mark takes every port as it comes.
+    """
+    by_mark = "fwmark" in service
+    where = {} if by_mark else {"port": port}
     listed = [
-        {"address": address, "port": port, "weight": weight} for address, weight in servers.items()
+        {"address": address, "weight": weight, **where} for address, weight in servers.items()
     ]
-    keys = {"port": 80, **service, "real_servers": listed}
+    keys = {**({} if by_mark else {"port": 80}), **service, "real_servers": listed}
     text = HEAD + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in keys.items())
     return understand(parse(text, "lab.yaml"))

@@ -14,7 +14,7 @@ from lvsha.config.resolve import resolve, resolve_real_server
 from lvsha.core import desired, diff
 from lvsha.core.health import Measured
 from lvsha.core.plan import RealServerPlan
-from lvsha.core.types import Family
+from lvsha.core.types import Family, FwmarkKey
 from lvsha.kernel.ipvs import KernelIpvs
 from lvsha.kernel.modules import load_ipvs
 from lvsha.lab.client import Client, Target
@@ -82,6 +82,8 @@ class Site:
         wanted = desired.build(plan, lambda *_: Measured.UP, actual)
         assert self.ipvs.apply(diff.commands(wanted, actual, frozenset(actual))) == ()
         key = plan.services[0].key
+        if isinstance(key, FwmarkKey):
+            return Target(VIP4, port)
         return Target(key.address, key.port, key.protocol)
 
     def forget(self) -> None:
@@ -97,6 +99,16 @@ class Site:
         address = FRONT.addresses(next(self._spare))[0]
         self.director.ip(add_line(f"{address.ip}/32", "eth0"))
         return str(address.ip)
+
+    def mark(self, mark: int) -> None:
+        """The director marks every TCP packet that comes in on its front."""
+        qdisc = "qdisc replace dev eth0 clsact"
+        match = "filter replace dev eth0 ingress prio 1 protocol ip u32 match ip protocol 6 0xff"
+        for line in (qdisc, f"{match} action skbedit mark {mark}"):
+            self.director.run("tc", *line.split())
+
+    def unmark(self) -> None:
+        self.director.run("tc", "qdisc", "delete", "dev", "eth0", "clsact")
 
     def listing(self) -> str:
         return self.director.run("ipvsadm", "-ln")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -117,6 +119,20 @@ def test_destination_hashes_keep_all_clients_together(site: Site, scheduler: str
     """One VIP is one destination: every client meets the same server while it can cope."""
     chosen = by_client(site, balance(site, scheduler, (100, 100, 100)))
     assert len(set.union(*chosen.values())) == 1
+
+
+def test_dh_spreads_destinations(site: Site) -> None:
+    """One service by firewall mark for many VIPs: each VIP has its server, not all the same."""
+    vips = [site.fresh_vip() for _ in range(8)]
+    site.mark(7)
+    weights = dict.fromkeys(servers("nat"), 1)
+    keys = {"fwmark": 7, "family": "ipv4", "scheduler": "dh", "forwarding": "nat"}
+    target = site.balance(weights, port=MAPPED_PORT, **keys)
+    targets = [replace(target, address=ip_address(vip)) for vip in vips]
+    chosen = [set.union(*by_client(site, each, 1).values()) for each in targets]
+    site.unmark()
+    assert all(len(answered) == 1 for answered in chosen)
+    assert len(set.union(*chosen)) > 1
 
 
 def test_fo_leaves_the_others_idle(site: Site) -> None:

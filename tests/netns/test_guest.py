@@ -58,7 +58,7 @@ def test_a_kernel_that_dies_first_is_reported() -> None:
         run("sh", "-c", "echo o >/proc/sysrq-trigger; sleep 60")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_program_ends_with_who_asked(number: signal.Signals, tmp_path: Path) -> None:
     """However that dies."""
     beat = tmp_path / "beat"
@@ -71,6 +71,7 @@ def test_a_program_ends_with_who_asked(number: signal.Signals, tmp_path: Path) -
     process.wait(10)
     while _is_written(beat):
         time.sleep(0.05)
+    assert number is signal.SIGKILL or not list(tmp_path.glob("lvsha-lab-*"))
 
 
 def _is_written(path: Path) -> bool:

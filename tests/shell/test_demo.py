@@ -81,6 +81,7 @@ def test_the_demo_ends_with_the_summary_and_the_storys_status(
     monkeypatch.setattr(demo_module.os, "geteuid", lambda: 0)
     monkeypatch.setattr(guest, "host_has_ipvs", lambda: False)
     monkeypatch.setattr(guest, "run", play)
+    monkeypatch.setattr(guest, "end_in_order", lambda: None)
     assert demo_module.demo(plain=True) == status
     shown = capsys.readouterr().out.splitlines()
     assert "  requests  345" in shown
@@ -97,6 +98,7 @@ def test_a_story_that_breaks_off_is_an_error_with_its_last_words(
     monkeypatch.setattr(demo_module.os, "geteuid", lambda: 0)
     monkeypatch.setattr(guest, "host_has_ipvs", lambda: True)
     monkeypatch.setattr(guest, "run", play)
+    monkeypatch.setattr(guest, "end_in_order", lambda: None)
     with pytest.raises(HostError, match=r"it broke off\n.*\n  OSError: no space"):
         demo_module.demo(plain=True)
 
