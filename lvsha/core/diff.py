@@ -44,6 +44,8 @@ def service_commands(wanted: ServiceEntry, actual: ServiceEntry | None) -> list[
             AddService(wanted.service),
             *(AddDestination(key, dest) for dest in canonical(wanted.destinations.values())),
         ]
+    if wanted == actual:
+        return []
     found: list[TableCommand] = []
     if wanted.service != actual.service:
         found.append(SetService(wanted.service))
