@@ -1,7 +1,7 @@
 """What is sent to a target and looked for in its answer: bytes, patterns, digests, JSON values.
 
 A `regex` is of RE2, whose time grows with what is searched and never with how: no pattern can
-hold up the other checks (docs/decisions/0014).
+hold up the other checks (docs/decisions/0016).
 """
 
 from __future__ import annotations
