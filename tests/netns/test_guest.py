@@ -41,6 +41,19 @@ def test_words_and_exit_status_come_back() -> None:
     assert err == "two words\n"
 
 
+def test_on_a_kernel_with_ipvs_the_program_has_a_network_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And its own /run and processes: what it leaves is gone with it, namespaces included."""
+    monkeypatch.setattr(guest, "host_has_ipvs", lambda: True)
+    script = "ip netns add left; ls /sys/class/net /run; sleep 100 & echo $$ >&2; exit 3"
+    status, out, err = run("sh", "-c", script)
+    assert status == 3
+    assert out.split() == ["/run:", "netns", "tmp", "/sys/class/net:", "lo"]
+    assert int(err) < 20
+    assert not Path("/run/netns/left").exists()
+
+
 def test_the_interpreter_is_ours() -> None:
     """And the folder it works in."""
     script = "import lvsha, os, sys; print(sys.prefix, os.getcwd())"
