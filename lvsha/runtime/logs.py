@@ -113,6 +113,10 @@ class DescriptorHandler(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
 
+    def createLock(self) -> None:  # noqa: N802 - the library's name
+        """None: a single thread writes, and logging.shutdown must not wait for it."""
+        self.lock = None
+
     def emit(self, record: logging.LogRecord) -> None:
         data = f"{self.format(record)}\n".encode(errors="backslashreplace")
         with suppress(OSError):  # nowhere left to say it
