@@ -22,6 +22,9 @@ def _lines(plans: NodePlans) -> Iterator[str]:
         yield _service(service)
         for server in service.real_servers:
             yield _server(server)
+        for number, tier in enumerate(service.backups, 1):
+            yield f"    backups {number}:"
+            yield from (f"  {_server(server)}" for server in tier)
     for name, value in plans.director.sysctls.items():
         yield f"  setting {name} = {value}"
 

@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from lvsha import __version__
-from lvsha.cli import show
 from lvsha.errors import ConfigError, LvshaError, UsageError
 from lvsha.runtime import control, logs
 from lvsha.runtime.control import RUNTIME_ROOT
@@ -43,15 +42,20 @@ def main() -> None:
 
 def cluster_file(command: Callable[..., Any]) -> Callable[..., Any]:
     """The arguments every command of a cluster takes."""
+    return click.argument("file", required=False, type=click.Path(path_type=Path))(
+        _which_daemon(command)
+    )
+
+
+def _which_daemon(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--runtime-dir",
         type=click.Path(path_type=Path),
         help="Where the daemon keeps its socket and state; default /run/lvsha/CLUSTER.",
     )(command)
-    command = click.option("--node", help="This machine's name in the file; default: hostname.")(
+    return click.option("--node", help="This machine's name in the file; default: hostname.")(
         command
     )
-    return click.argument("file", required=False, type=click.Path(path_type=Path))(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -113,6 +117,8 @@ def status(file: Path | None, node: str | None, runtime_dir: Path | None, as_jso
 
     Exits with 3 when something is down or not ready.
     """
+    from lvsha.cli import show
+
     directory = _runtime_dir(file, runtime_dir)
     found = control.get(directory, "/status")
     _require_node(node, found["node"], directory)
@@ -135,6 +141,30 @@ def reload(file: Path | None, node: str | None, runtime_dir: Path | None) -> int
         return _fail(answer["error"], answer.get("exit_code", 1))
     click.echo(f"generation {answer['generation']} is in force")
     return 0
+
+
+def _order_command(verb: str, metavar: str, text: str) -> None:
+    @cli.command(verb, help=text)
+    @click.argument("words", nargs=-1, metavar=f"{metavar} [FILE]")
+    @_which_daemon
+    def command(words: tuple[str, ...], node: str | None, runtime_dir: Path | None) -> int:
+        from lvsha.cli import orders
+
+        own, file = orders.split(verb, words)
+        directory = _runtime_dir(file, runtime_dir)
+        if node is not None:
+            _require_node(node, control.get(directory, "/status")["node"], directory)
+        answer = orders.give(verb, own, directory)
+        if answer["error"]:
+            return _fail(answer["error"], answer.get("exit_code", 1))
+        click.echo(orders.describe(own, answer))
+        return 0
+
+
+_order_command("drain", "SERVICE SERVER", "No new connections; out when those it has are gone.")
+_order_command("enable", "SERVICE SERVER", "Take a server that was drained or disabled back.")
+_order_command("disable", "SERVICE SERVER", "Take a server out as if its checks had failed.")
+_order_command("weight", "SERVICE SERVER N", "Another weight than the file's; the file's ends it.")
 
 
 @cli.command()

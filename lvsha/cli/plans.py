@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterator, Set
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,12 @@ from lvsha.config.resolve import (
     resolve_all,
     short_hostname,
 )
-from lvsha.core import desired, diff
+from lvsha.core import balance, desired, diff
+from lvsha.core.balance import Role, Standing
 from lvsha.core.codec import encode
-from lvsha.core.health import Measured
 from lvsha.core.ipvsadm.lines import save_line
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
-from lvsha.core.types import Key
+from lvsha.core.types import DestinationKey, IpvsTable, Key
 from lvsha.director.ownership import Ownership
 from lvsha.director.settings import complete
 from lvsha.errors import HostError
@@ -73,43 +75,59 @@ def kernel_changes(file: Path | None, node: str | None, runtime_dir: Path | None
         return []
     ipvs = KernelIpvs.open()
     try:
-        return list(changes(plan, owned, ipvs, _judgement(directory)))
+        return list(changes(plan, owned, ipvs, _view(directory)))
     finally:
         ipvs.close()
 
 
-def changes(
-    plan: DirectorPlan, owned: Set[Key], ipvs: Ipvs, judgement: desired.Judgement
-) -> Iterator[str]:
-    """The difference between a plan and a kernel, as ipvsadm would be told."""
+def changes(plan: DirectorPlan, owned: Set[Key], ipvs: Ipvs, view: desired.View) -> Iterator[str]:
+    """The difference between a plan and a kernel, as ipvsadm would be told.
+
+    What is no longer in the plan drains first.
+    """
     if plan.timeouts:
         kept = ipvs.timeouts()
         wanted = complete(plan.timeouts, kept)
         if wanted != kept:
             yield f"--set {wanted.tcp} {wanted.tcp_fin} {wanted.udp}"
     actual = ipvs.table()
-    for command in diff.commands(desired.build(plan, judgement, actual), actual, owned):
+    view = replace(view, leaving=lambda service: _leaving(service, actual))
+    for command in diff.commands(desired.build(plan, view, actual), actual, owned):
         yield save_line(command)
 
 
-def _judgement(runtime_dir: Path) -> desired.Judgement:
-    """Health as the running daemon sees it; without one every server counts as up."""
+def _leaving(service: VirtualService, actual: IpvsTable) -> Collection[DestinationKey]:
+    if not balance.drains(service) or service.key not in actual:
+        return ()
+    return actual[service.key].destinations.keys() - {each.key for each in service.servers}
+
+
+def _view(runtime_dir: Path) -> desired.View:
+    """Things as the running daemon sees them; without one every server counts as up."""
     try:
-        known = _health(control.get(runtime_dir, "/status"))
+        status = control.get(runtime_dir, "/status")
     except HostError:
-        return lambda _service, _server: Measured.UP
-
-    def judge(service: VirtualService, server: RealServer) -> Measured:
-        """A server the daemon has not heard of is taken up, unless it will be checked first."""
-        new = Measured.UNKNOWN if server.check else Measured.UP
-        return known.get((service.name, str(server)), new)
-
-    return judge
-
-
-def _health(status: dict[str, Any]) -> dict[tuple[str, str], Measured]:
-    return {
-        (service["name"], server["server"]): Measured(server["health"])
+        return desired.View(desired.all_up, lambda service: service.router is None)
+    inactive = {each["name"] for each in status["virtual_services"] if not each["active"]}
+    known = {
+        (service["name"], server["server"]): server
         for service in status["virtual_services"]
-        for server in service["real_servers"]
+        for server in (*service["real_servers"], *chain(*service["backups"]))
     }
+
+    def judge(service: VirtualService, server: RealServer) -> Standing:
+        """A server the daemon has not heard of is taken up, unless it will be checked first."""
+        found = known.get((service.name, str(server)))
+        if found is not None:
+            return _standing(server, found)
+        standing = desired.all_up(service, server)
+        return replace(standing, role=Role.KEEP) if server.check else standing
+
+    return desired.View(judge, lambda service: service.name not in inactive)
+
+
+def _standing(server: RealServer, found: dict[str, Any]) -> Standing:
+    """A new weight in the file counts where the daemon goes by the file's."""
+    goes_by_file = found["wanted_weight"] == found["weight"]
+    weight = server.weight if goes_by_file else found["wanted_weight"]
+    return Standing(Role(found["role"]), weight)

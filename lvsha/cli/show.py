@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
 _COLOURS = {
@@ -20,6 +24,12 @@ _COLOURS = {
     "FAULT": "bold red",
 }
 
+_UNBOUNDED = 10_000
+"""Columns where nobody's terminal sets a limit: what is piped into grep is not folded."""
+
+_FOLDED = {"ADDRESSES", "MESSAGE"}
+"""Columns that may take several lines on a narrow terminal."""
+
 Status = dict[str, Any]
 
 
@@ -32,14 +42,15 @@ def is_healthy(found: Status) -> bool:
         and not any(
             server["admin"] == "ENABLED" and server["health"] == "DOWN"
             for service in found["virtual_services"]
-            for server in service["real_servers"]
+            for server in chain(service["real_servers"], *service["backups"])
         )
     )
 
 
 def status(found: Status) -> None:
     """Print the status as aligned text, coloured on a terminal."""
-    console = Console(highlight=False, soft_wrap=True)
+    width = None if sys.stdout.isatty() else _UNBOUNDED
+    console = Console(highlight=False, soft_wrap=True, width=width)
     ready = "ready" if found["ready"] else "[yellow]not ready: some checks have not decided[/]"
     pids = " ".join(f"{name}={pid}" for name, pid in found["pids"].items())
     console.print(
@@ -56,9 +67,7 @@ def status(found: Status) -> None:
 
 
 def _routers(routers: list[Status]) -> Table:
-    table = _table(
-        "ROUTER", "STATE", "VRID", "INTERFACE", "PRIORITY", "MASTER", "SINCE", "ADDRESSES"
-    )
+    table = _table("ROUTER", "STATE", "VRID", "INTERFACE", "PRIORITY", "MASTER", "FOR", "ADDRESSES")
     for router in routers:
         addresses = " ".join(router["addresses"])
         faults = f"\n[red]{escape('; '.join(router['faults']))}[/]" if router["faults"] else ""
@@ -66,10 +75,10 @@ def _routers(routers: list[Status]) -> Table:
             escape(router["name"]),
             _coloured(router["state"]),
             str(router["virtual_router_id"]),
-            router["interface"],
+            escape(router["interface"]),
             _priority(router),
             router["master"] or "-",
-            router["since"],
+            age(router["since"]),
             addresses + faults,
         )
     return table
@@ -78,28 +87,65 @@ def _routers(routers: list[Status]) -> Table:
 def _service(service: Status) -> Table:
     head = (
         f"{escape(service['name'])}  {where(service)}  {_coloured(service['state'])}  "
-        f"{service['scheduler']} {service['forwarding']}"
+        f"{service['scheduler']} {service['forwarding']}{_condition(service)}"
     )
-    table = _table("SERVER", "HEALTH", "ADMIN", "WEIGHT", "ACTIVE", "INACTIVE", "SINCE", "MESSAGE")
+    table = _table("SERVER", "HEALTH", "ADMIN", "WEIGHT", "ACTIVE", "INACTIVE", "FOR", "MESSAGE")
     table.title = head
     table.title_justify = "left"
     table.title_style = ""
-    for server in service["real_servers"]:
+    for mark, server in _by_tier(service):
         refused = server["kernel_error"]
         message = (
             f"[bold red]kernel: {escape(refused)}[/]" if refused else escape(server["message"])
         )
         table.add_row(
-            server["server"],
+            mark + server["server"],
             _coloured(server["health"]),
             _coloured(server["admin"]) if server["admin"] != "ENABLED" else "",
             _weight(server),
             str(server["active_connections"]),
             str(server["inactive_connections"]),
-            server["since"] or "-",
+            age(server["since"]),
             message,
         )
     return table
+
+
+def _condition(service: Status) -> str:
+    """What is out of the ordinary, in words."""
+    words = ""
+    if not service["active"]:
+        words += "  [dim]not in the table: another node is master[/]"
+    if service["tier"]:
+        words += f"  [bold red]backups {service['tier']} stand in[/]"
+    if service["panic"]:
+        words += "  [bold red]PANIC: too many are down, none is taken out[/]"
+    return words
+
+
+def _by_tier(service: Status) -> Iterator[tuple[str, Status]]:
+    """Servers with what marks their tier: nothing, or the backups' number."""
+    for server in service["real_servers"]:
+        yield "", server
+    for number, tier in enumerate(service["backups"], 1):
+        for server in tier:
+            yield f"backup {number}: ", server
+
+
+def age(since: str | None) -> str:
+    """How long ago, in the largest unit that fits: `12s`, `5m`, `3h`, `8d`."""
+    if since is None:
+        return "-"
+    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()))
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def escape(text: str) -> str:
+    """Text of the file, the kernel or a server: none of it is told to the terminal as a command."""
+    return escape_markup("".join(c if c.isprintable() or c == "\n" else "?" for c in text))
 
 
 def where(service: Status) -> str:
@@ -128,5 +174,5 @@ def _coloured(word: str) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column not in _FOLDED)
     return table

@@ -151,7 +151,7 @@ def resolve_real_server(
     None: the one of this machine's `own_addresses` that a service lists. UsageError: no service
     lists it, or several fit.
     """
-    listed = {server.address for service in cluster.services for server in service.real_servers}
+    listed = {server.address for service in cluster.services for server in service.servers}
     chosen = _choose(cluster, listed, address, own_addresses)
     addresses = dict.fromkeys(_loopback(cluster, chosen))
     return RealServerPlan(cluster.name, chosen, tuple(addresses))
@@ -179,7 +179,7 @@ def _choose(
 def _loopback(cluster: Cluster, address: Address) -> Iterator[LoopbackAddress]:
     """With nat the packets arrive addressed to the server itself: nothing to carry."""
     for service in cluster.services:
-        for server in service.real_servers:
+        for server in service.servers:
             if server.address == address and server.forwarding is not Forwarding.NAT:
                 for virtual in _virtual_addresses(cluster, service):
                     yield LoopbackAddress(virtual, server.forwarding, server.tunnel)

@@ -244,11 +244,15 @@ RealPort: TypeAlias = Annotated[int, PlainValidator(whole(1, 65535)), _number(1,
 Weight: TypeAlias = Annotated[int, PlainValidator(whole(0, 65535)), _number(0, 65535)]
 Threshold: TypeAlias = Annotated[int, PlainValidator(whole(0, 2**31 - 1)), _number(0, 2**31 - 1)]
 Mark: TypeAlias = Annotated[int, PlainValidator(whole(1, 2**32 - 1)), _number(1, 2**32 - 1)]
+WeightSum: TypeAlias = Annotated[int, PlainValidator(whole(1, 2**31 - 1)), _number(1, 2**31 - 1)]
+Hysteresis: TypeAlias = Annotated[int, PlainValidator(whole(0, 2**31 - 1)), _number(0, 2**31 - 1)]
+Percent: TypeAlias = Annotated[int, PlainValidator(whole(0, 100)), _number(0, 100)]
 Results: TypeAlias = Annotated[int, PlainValidator(whole(1, 1000)), _number(1, 1000)]
 
 Duration: TypeAlias = Annotated[float, PlainValidator(seconds), _DURATION_SCHEMA]
 CheckInterval: TypeAlias = Annotated[float, PlainValidator(duration(0.01, DAY)), _DURATION_SCHEMA]
 CheckTimeout: TypeAlias = Annotated[float, PlainValidator(duration(0.001, DAY)), _DURATION_SCHEMA]
+UpToADay: TypeAlias = Annotated[float, PlainValidator(duration(0, DAY)), _DURATION_SCHEMA]
 ResyncInterval: TypeAlias = Annotated[float, PlainValidator(duration(0.1, 3600)), _DURATION_SCHEMA]
 KernelTime: TypeAlias = Annotated[
     int, PlainValidator(whole_seconds(1, 31 * 86400)), _DURATION_SCHEMA

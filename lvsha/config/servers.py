@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from lvsha.config.check_levels import CheckSpec, Level, Settled, refine, settle
-from lvsha.config.document import KeyPath, Report
+from lvsha.config.document import KeyPath, Report, show_path
 from lvsha.config.mapping import sound
 from lvsha.config.service_schema import GreTunnel, GueTunnel, IpipTunnel
 from lvsha.config.service_schema import RealServer as ServerModel
+from lvsha.config.service_schema import VirtualService as ServiceModel
 from lvsha.core.plan import Check, RealServer
 from lvsha.core.types import (
     Address,
@@ -24,12 +25,21 @@ from lvsha.core.types import (
     TunnelType,
 )
 
-_FORWARDING = {"nat": Forwarding.NAT, "dr": Forwarding.DR, "tun": Forwarding.TUN}
+_FORWARDING = {
+    "nat": Forwarding.NAT,
+    "dr": Forwarding.DR,
+    "tun": Forwarding.TUN,
+    "local": Forwarding.LOCAL,
+}
 _CHECKSUM = {
     "none": TunnelFlags.NOCSUM,
     "plain": TunnelFlags.CSUM,
     "remote": TunnelFlags.REMCSUM,
 }
+
+
+ForwardingOf: TypeAlias = Callable[[ServerModel], str | None]
+"""How packets reach a server: its own word, or what is inherited; None: nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +61,26 @@ class Heritage:
         """The service's port; 0 leaves a packet the one its client chose."""
         return self.key.port if isinstance(self.key, ServiceKey) else 0
 
+    def forwarding_of(self, server: ServerModel) -> str | None:
+        return server.forwarding or self.forwarding
 
-def build_servers(
-    heritage: Heritage, servers: Sequence[ServerModel], report: Report
-) -> tuple[RealServer, ...]:
-    """The sound real servers of a service, in the file's order."""
+    def forwarding_of_backup(self, server: ServerModel) -> str | None:
+        """One on the director itself needs none, and one at another port can't do without nat."""
+        if server.forwarding is None and server.address.is_loopback:
+            return "local"
+        if server.forwarding is None and server.port not in (None, self.port):
+            return "nat"
+        return self.forwarding_of(server)
+
+
+def build_tiers(
+    heritage: Heritage, service: ServiceModel, report: Report
+) -> Iterator[tuple[RealServer, ...]]:
+    """The sound real servers of a service, in the file's order, then those of each tier behind."""
     builder = _Builder(heritage, report)
-    built = (builder.build(i, server) for i, server in sound(servers))
-    return tuple(server for server in built if server is not None)
+    yield builder.build_all(("real_servers",), service.real_servers, heritage.forwarding_of)
+    for i, tier in enumerate(service.backups):
+        yield builder.build_all(("backups", i), tier, heritage.forwarding_of_backup)
 
 
 class _Builder:
@@ -67,17 +89,25 @@ class _Builder:
     def __init__(self, heritage: Heritage, report: Report) -> None:
         self._heritage = heritage
         self._report = report
-        self._seen: dict[DestinationKey, int] = {}
+        self._seen: dict[DestinationKey, KeyPath] = {}
         self._settled: Settled | None = None
         self._settled_spec: Level = None
 
-    def build(self, index: int, server: ServerModel) -> RealServer | None:
+    def build_all(
+        self, inside: KeyPath, servers: Sequence[ServerModel], forwarding_of: ForwardingOf
+    ) -> tuple[RealServer, ...]:
+        built = (
+            self._build((*inside, i), server, forwarding_of(server)) for i, server in sound(servers)
+        )
+        return tuple(server for server in built if server is not None)
+
+    def _build(self, inside: KeyPath, server: ServerModel, word: str | None) -> RealServer | None:
+        """A server at `inside` of its service, to which packets are forwarded so."""
         heritage = self._heritage
-        path = (*heritage.path, "real_servers", index)
+        path = (*heritage.path, *inside)
         port = heritage.port if server.port is None else server.port
-        self._judge_repeated(path, index, DestinationKey(server.address, port))
+        self._judge_repeated(inside, DestinationKey(server.address, port))
         self._judge_thresholds(path, server)
-        word = server.forwarding or heritage.forwarding
         if word is None:
             if heritage.is_sure:
                 hint = "nat, dr or tun: here, in defaults or per real server"
@@ -99,10 +129,11 @@ class _Builder:
             self._check(path, server, port),
         )
 
-    def _judge_repeated(self, path: KeyPath, index: int, key: DestinationKey) -> None:
-        first = self._seen.setdefault(key, index)
-        if first != index:
-            self._report.wrong(path, f"{key} is already real_servers[{first}] of this service")
+    def _judge_repeated(self, inside: KeyPath, key: DestinationKey) -> None:
+        first = self._seen.setdefault(key, inside)
+        if first != inside:
+            message = f"{key} is already {show_path(first)} of this service"
+            self._report.wrong((*self._heritage.path, *inside), message)
 
     def _judge_thresholds(self, path: KeyPath, server: ServerModel) -> None:
         lower, upper = server.lower_threshold, server.upper_threshold

@@ -10,15 +10,19 @@ from lvsha.config.checks import CheckType, check_level
 from lvsha.config.mapping import CUT, Strict, keep_cut
 from lvsha.config.scalars import (
     Flag,
+    Hysteresis,
     IpAddress,
     KernelTime,
     Mark,
     Name,
     Netmask,
+    Percent,
     Port,
     RealPort,
     Threshold,
+    UpToADay,
     Weight,
+    WeightSum,
 )
 from lvsha.config.wording import WrongValueError, show
 
@@ -162,6 +166,22 @@ class VirtualService(Strict):
     """What becomes of a failed real server; default that of `defaults`."""
     check: CheckLevel = None
     """Refines the check of `defaults`; `none`: its servers are always up."""
+    quorum: WeightSum = 1
+    """Sum of live servers' weights from which the service is UP; never more than all have."""
+    hysteresis: Hysteresis = 0
+    """Lost below quorum − hysteresis, regained from quorum + hysteresis; less than the quorum."""
+    initial: Literal["kernel", "up", "down"] = "kernel"
+    """A server until its first verdict: as found in the kernel, else down; or always so."""
+    slow_start: UpToADay = 0.0
+    """Time in which the weight of a server that comes back rises from 1; give large weights."""
+    drain_timeout: UpToADay = 60.0
+    """How long a server that leaves keeps its connections at most; 0s takes it out at once."""
+    panic_threshold: Percent = 0
+    """Percent of servers down above which none is taken out: the checks are doubted; 0 is off."""
+    backups: list[list[RealServerItem]] = []
+    """Tiers of real servers, nearest first: while the quorum is lost, one that lives stands in."""
+    active_when: Literal["always", "master"] = "always"
+    """master: in the table only while this node is MASTER of the router with the address."""
     real_servers: list[RealServerItem]
     """The machines that serve, each once."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lvsha.config.balance_rules import judge_balance, router_of
 from lvsha.config.check_levels import Level, refine
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
 from lvsha.config.mapping import CUT, sound
 from lvsha.config.schema import Defaults
-from lvsha.config.servers import Heritage, build_servers, show_family
+from lvsha.config.servers import Heritage, build_tiers, show_family
 from lvsha.config.service_schema import VirtualService as ServiceModel
-from lvsha.core.plan import VirtualService
+from lvsha.core.plan import Initial, VirtualService
 from lvsha.core.types import (
     Address,
     Family,
@@ -39,13 +40,13 @@ _FLAGS = {"fallback": ServiceFlags.SCHED1, "port": ServiceFlags.SCHED2}
 class _Surroundings:
     """What judging a service takes from the rest of the file, and from the services before it.
 
-    `carried` is empty where any address may be a service's.
+    `carriers` are the routers' names by address; None: a mistake leaves them unknown.
     """
 
     defaults: Defaults
     check: Level
     is_sure: bool
-    carried: frozenset[Address]
+    carriers: Mapping[Address, str] | None
     nodes: Mapping[Address, str]
     names: set[str] = field(default_factory=set)
     keys: dict[Key, str] = field(default_factory=dict)
@@ -69,17 +70,17 @@ def _surroundings(draft: Draft, report: Report) -> _Surroundings:
         defaults=file.defaults,
         check=refine(None, file.defaults.check, at, report) if is_sure else CUT,
         is_sure=is_sure,
-        carried=frozenset() if "virtual_routers" in draft.unsure else _carried(draft),
+        carriers=None if "virtual_routers" in draft.unsure else _carriers(draft),
         nodes={node.address: name for name, node in file.nodes.items()},
     )
 
 
-def _carried(draft: Draft) -> frozenset[Address]:
-    return frozenset(
-        address.ip
-        for router in draft.file.virtual_routers
+def _carriers(draft: Draft) -> Mapping[Address, str]:
+    return {
+        address.ip: router.name
+        for _, router in sound(draft.file.virtual_routers)
         for address in (*router.addresses, *router.excluded_addresses)
-    )
+    }
 
 
 def _build(
@@ -95,6 +96,7 @@ def _build(
         return None
     _judge_key(path, service, key, around, report)
     _judge_options(path, service, key, report)
+    judge_balance(path, service, report)
     heritage = Heritage(
         path=path,
         key=key,
@@ -103,12 +105,27 @@ def _build(
         is_sure=around.is_sure,
         nodes=around.nodes,
     )
+    real_servers, *backups = build_tiers(heritage, service, report)
     return VirtualService(
-        service.name,
-        _kernel_service(service, key),
-        build_servers(heritage, service.real_servers, report),
-        OnFailure(service.on_failure or around.defaults.on_failure),
+        name=service.name,
+        service=_kernel_service(service, key),
+        real_servers=real_servers,
+        on_failure=_on_failure(service, around),
+        quorum=service.quorum,
+        hysteresis=service.hysteresis,
+        backups=tuple(backups),
+        initial=Initial(service.initial),
+        slow_start=service.slow_start,
+        drain_timeout=service.drain_timeout,
+        panic_threshold=service.panic_threshold,
+        router=router_of(path, service, key, around.carriers, report),
     )
+
+
+def _on_failure(service: ServiceModel, around: _Surroundings) -> OnFailure:
+    if service.scheduler == "mh":
+        return OnFailure.QUIESCE
+    return OnFailure(service.on_failure or around.defaults.on_failure)
 
 
 def _judge_identity(path: KeyPath, service: ServiceModel, report: Report) -> None:
@@ -141,7 +158,7 @@ def _judge_key(
     if key.port == 0 and service.persistence is None:
         hint = "port 0 is every port, and a client must stay with its server over all of them"
         report.wrong((*path, "port"), "port 0 needs persistence", hint)
-    if around.carried and key.address not in around.carried:
+    if around.carriers and key.address not in around.carriers:
         hint = "add it to the addresses of a virtual router"
         report.wrong((*path, "address"), f"{key.address} is carried by no virtual router", hint)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from itertools import chain
 from typing import TypeAlias
 
 from lvsha.core.probes import Probe
@@ -64,19 +66,57 @@ class RealServer:
         return endpoint(self.address, self.port)
 
 
+class Initial(Enum):
+    """How a server counts until its first verdict. KERNEL: as it is found there, else down."""
+
+    KERNEL = "kernel"
+    UP = "up"
+    DOWN = "down"
+
+
 @dataclass(frozen=True, slots=True)
 class VirtualService:
-    """A virtual service as the operator wrote it; `service` is its kernel form."""
+    """A virtual service as the operator wrote it; `service` is its kernel form.
+
+    `quorum` and `hysteresis` are sums of weights, `slow_start` and `drain_timeout` seconds,
+    `panic_threshold` percent (0: off). `backups` are tiers, the nearest first. `router` is the
+    virtual router on whose master alone the service is in the table; None: on every node.
+    """
 
     name: str
     service: Service
     real_servers: tuple[RealServer, ...]
     on_failure: OnFailure = OnFailure.REMOVE
     quorum: int = 1
+    hysteresis: int = 0
+    backups: tuple[tuple[RealServer, ...], ...] = ()
+    initial: Initial = Initial.KERNEL
+    slow_start: float = 0.0
+    drain_timeout: float = 60.0
+    panic_threshold: int = 0
+    router: str | None = None
 
     @property
     def key(self) -> Key:
         return self.service.key
+
+    @property
+    def tiers(self) -> tuple[tuple[RealServer, ...], ...]:
+        """The real servers, then each tier of backups."""
+        return (self.real_servers, *self.backups)
+
+    @property
+    def servers(self) -> tuple[RealServer, ...]:
+        """Those of all tiers."""
+        return tuple(chain(*self.tiers)) if self.backups else self.real_servers
+
+    @property
+    def keeps_places(self) -> bool:
+        """`mh` gives each destination places in a table that moves with every deletion.
+
+        So none is taken out: one that must not serve stays with weight 0 (ip_vs_mh.c).
+        """
+        return self.service.scheduler == "mh"
 
     @property
     def family(self) -> Family:
@@ -136,7 +176,7 @@ class DirectorPlan:
         return frozenset(
             Family.of(server.address)
             for service in self.services
-            for server in service.real_servers
+            for server in service.servers
             if server.forwarding is Forwarding.NAT
         )
 

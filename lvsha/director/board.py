@@ -21,7 +21,7 @@ class Board:
         """Speak of these services from now on."""
         self._servers = {}
         for service in services:
-            for server in service.real_servers:
+            for server in service.servers:
                 if server.check is not None:
                     self._servers.setdefault(server.check, []).append((service, server))
 

@@ -76,7 +76,8 @@ class _Watch:
 class Checkers:
     """All checks of a director. Call on the event loop it was made on.
 
-    `limit` is how many probes may be under way at once; `on_change` is told of transitions only.
+    `limit` is how many probes may be under way at once; `on_change` is told of transitions and
+    of new advice.
     `clock` counts seconds as the loop's own does.
     """
 
@@ -209,6 +210,8 @@ class Checkers:
         self._plan_next(watch)
         if watch.health.measured is not old.measured:
             self._undecided -= old.measured is Measured.UNKNOWN
+            self._on_change(watch.check, old, watch.health, result)
+        elif watch.health.advice != old.advice:
             self._on_change(watch.check, old, watch.health, result)
 
     def _believed(self, watch: _Watch, result: ProbeResult) -> ProbeResult:

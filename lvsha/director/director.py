@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lvsha.core.balance import Order
 from lvsha.core.health import Health, Measured, ProbeResult
 from lvsha.core.messages import (
     Configure,
@@ -24,6 +25,7 @@ from lvsha.core.messages import (
 )
 from lvsha.core.plan import Check, DirectorPlan
 from lvsha.director import metrics, snapshot
+from lvsha.director.balancer import Balancer
 from lvsha.director.board import Board
 from lvsha.director.checker import Checkers
 from lvsha.director.counters import Counters, Reading
@@ -31,7 +33,6 @@ from lvsha.director.descriptors import raise_descriptor_limit
 from lvsha.director.figures import own_figures
 from lvsha.director.ownership import Ownership
 from lvsha.director.reconciler import Reconciler
-from lvsha.director.services import Services
 from lvsha.director.settings import Settings
 from lvsha.director.web import Web
 from lvsha.errors import LvshaError
@@ -71,7 +72,8 @@ class Director:
         self._open_ipvs = open_ipvs
         self._checkers = Checkers(Prober(), self._judged, limit=raise_descriptor_limit())
         self._board = Board(self._checkers.health)
-        self._services = Services(self._board)
+        self._balancer = Balancer(self._board, runtime_dir)
+        self._services = self._balancer.services
         self._settings = Settings(sysctls or KernelSysctls())
         self._ownership = Ownership(runtime_dir)
         self._table: Reconciler | None = None
@@ -95,6 +97,7 @@ class Director:
             "supervisor": self._listen(),
             "configuration": self._configure_when_told(),
             "reconciler": self._reconcile(),
+            "balancer": self._balancer.run(),
             "settings": self._keep_settings(),
         }
 
@@ -147,6 +150,10 @@ class Director:
         )
         return await metrics.render(await self.status(), figures)
 
+    def order(self, verb: str, service: str, server: str, weight: int | None) -> Order:
+        """Do what an operator says of a server. UsageError: there is no such one."""
+        return self._balancer.order(verb, service, server, weight)
+
     async def ask_for_reload(self) -> ReloadDone:
         """Have the supervisor read the file again; its answer."""
         request = next(self._requests)
@@ -172,6 +179,7 @@ class Director:
                     self._news.set()
                 case VrrpStatus():
                     self._vrrp = message
+                    self._balancer.heard(message)
                 case Processes():
                     self._processes = message
                 case ReloadDone(request):
@@ -244,8 +252,9 @@ class Director:
         """Reach the kernel's table, once; a node that balances nothing needs none."""
         if self._table is None and (plan.services or self._ownership.keys):
             ipvs = self._open_ipvs()
-            table = Reconciler(ipvs, self._ownership, self._services.judgement)
+            table = Reconciler(ipvs, self._ownership, self._services.view)
             table.adopt()
+            self._balancer.open(ipvs, table)
             self._table, self._counters, self._settings.ipvs = table, Counters(ipvs), ipvs
 
     def _take_checks(self, plan: DirectorPlan) -> None:
@@ -256,23 +265,22 @@ class Director:
         self._plan = plan
         self._board.update(plan.services)
         self._checkers.update(self._board.checks)
-        self._services.configure(plan, self._table.known if self._table else {})
+        self._balancer.configure(plan)
 
     def _judged(self, check: Check, old: Health, new: Health, result: ProbeResult) -> None:
         write = log.warning if new.measured is Measured.DOWN else log.info
         for service, server in self._board.servers(check):
-            write(
-                "health.changed",
-                service=service.name,
-                server=str(server),
-                old=old.measured.value,
-                new=new.measured.value,
-                reason=result.message,
-                elapsed_ms=round(result.elapsed * 1000, 1),
-            )
-            self._services.changed(service, server)
-            if self._table is not None:
-                self._table.touch(service, server)
+            if new.measured is not old.measured:
+                write(
+                    "health.changed",
+                    service=service.name,
+                    server=str(server),
+                    old=old.measured.value,
+                    new=new.measured.value,
+                    reason=result.message,
+                    elapsed_ms=round(result.elapsed * 1000, 1),
+                )
+            self._balancer.judged(service, server)
 
     async def _reconcile(self) -> None:
         await self._table_open.wait()

@@ -7,6 +7,7 @@ Written by hand: a registry takes two seconds for 10,000 servers, on the loop th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from lvsha.runtime.slices import sliced
@@ -48,6 +49,10 @@ ROUTER_FIGURES: dict[str, tuple[str, str, Value]] = {
 SERVICE_FIGURES: dict[str, tuple[str, str, Value]] = {
     "service_up": ("gauge", "1 while the quorum holds", lambda row: row["state"] == "UP"),
     "service_alive_weight": ("gauge", "Sum of live servers' weights", _field("alive_weight")),
+    "service_quorum": ("gauge", "Sum of weights wanted", _field("quorum")),
+    "service_active": ("gauge", "1 while it is to be in the table", _field("active")),
+    "service_tier": ("gauge", "Tier that serves; 0 is the real servers", _field("tier")),
+    "service_panic": ("gauge", "1 while too many are down to be believed", _field("panic")),
     **{f"service_{name}_total": ("counter", text, _counted(name)) for name, text in _STATS.items()},
 }
 SERVER_FIGURES: dict[str, tuple[str, str, Value]] = {
@@ -109,7 +114,7 @@ def _vrrp_counter(name: str) -> Value:
 
 def _servers(service: Row) -> Iterator[tuple[str, Row]]:
     of_service = _label("service", service["name"])
-    for row in service["real_servers"]:
+    for row in chain(service["real_servers"], *service["backups"]):
         yield f"{of_service},{_label('server', row['server'])}", row
 
 

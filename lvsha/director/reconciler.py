@@ -14,11 +14,13 @@ import time
 from collections.abc import Iterable, Sequence
 
 from lvsha.core import desired, diff
-from lvsha.core.commands import DeleteService, Place, Refusal, TableCommand, place, tally
+from lvsha.core.commands import DeleteService, Place, Refusal, TableCommand, place
 from lvsha.core.ipvsadm.lines import save_line
+from lvsha.core.places import with_places
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
 from lvsha.core.types import DestinationKey, IpvsTable, Key, Service, ServiceEntry
 from lvsha.director.ownership import Ownership
+from lvsha.director.telling import LINES_LOGGED, difference, tell_applied
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Ipvs
 from lvsha.runtime.logs import log
@@ -30,25 +32,24 @@ _READ_AGAIN = 2
 _SLICE = 0.005
 """Seconds of table reading before the loop gets its turn."""
 
-_LINES_LOGGED = 20
-"""Repaired lines shown in one log line; a flushed table has thousands."""
-
 
 class Reconciler:
-    """One director's table. `judgement` says what is known of a server now."""
+    """One director's table. `view` says how things stand now."""
 
-    def __init__(self, ipvs: Ipvs, ownership: Ownership, judgement: desired.Judgement) -> None:
+    def __init__(self, ipvs: Ipvs, ownership: Ownership, view: desired.View) -> None:
         self._ipvs = ipvs
         self._ownership = ownership
-        self._judgement = judgement
+        self._view = view
         self._services: dict[Key, VirtualService] = {}
         self._known: dict[Key, ServiceEntry] = {}
         self._adopted = False
         self._resync_interval = 5.0
         self._dirty: dict[Place, tuple[VirtualService, RealServer]] = {}
+        self._dirty_services: dict[Key, VirtualService] = {}
         self._kicked = asyncio.Event()
         self._foreign: frozenset[Key] = frozenset()
         self.refused: dict[Key, dict[DestinationKey | None, str]] = {}
+        self._acknowledged = 0.0
         self.errors_total = 0
         self._complaints: dict[str, str] = {}
         self.drifts_total = 0
@@ -78,13 +79,19 @@ class Reconciler:
         self._services = {service.key: service for service in plan.services}
         self._ownership.set(self._ownership.keys | self._services.keys())
         self._dirty.clear()
-        wanted = desired.build(plan, self._judgement, self._known)
+        self._dirty_services.clear()
+        wanted = desired.build(plan, self._view, self._known)
         self._carry_out(diff.commands(wanted, self._known, self._ownership.keys), started)
         self._release()
 
     def touch(self, service: VirtualService, server: RealServer) -> None:
-        """A server's health changed: look at it on the next turn of the loop."""
+        """A server's standing changed: look at it on the next turn of the loop."""
         self._dirty[service.key, server.key] = (service, server)
+        self._kicked.set()
+
+    def touch_service(self, service: VirtualService) -> None:
+        """Look at all of a service on the next turn of the loop."""
+        self._dirty_services[service.key] = service
         self._kicked.set()
 
     async def run(self) -> None:
@@ -103,13 +110,17 @@ class Reconciler:
     def settle(self) -> None:
         """Bring the marked servers' destinations to what they should be."""
         self._kicked.clear()
-        if not self._dirty:
+        if not self._dirty and not self._dirty_services:
             return
         started = time.monotonic()
         dirty, self._dirty = self._dirty, {}
+        whole, self._dirty_services = self._dirty_services, {}
         found: list[TableCommand] = []
+        for service in whole.values():
+            found += self._service_commands(service)
         for service, server in dirty.values():
-            found += self._server_commands(service, server)
+            if service.key not in whole:
+                found += self._server_commands(service, server)
         self._carry_out(sorted(found, key=diff.rank), started)
 
     async def resync(self) -> None:
@@ -130,7 +141,7 @@ class Reconciler:
         else:
             self._complaints.clear()
         if repaired:
-            _log_applied(repaired, started)
+            tell_applied(repaired, self._acknowledged - started)
         self._release()
 
     def _server_commands(self, service: VirtualService, server: RealServer) -> list[TableCommand]:
@@ -138,9 +149,15 @@ class Reconciler:
         if entry is None or self._services.get(service.key) is not service:
             return []  # gone with a reload, or waiting for the next resync
         found = entry.destinations.get(server.key)
-        measured = self._judgement(service, server)
-        wanted = desired.destination(service, server, measured, found)
+        standing = self._view.judgement(service, server)
+        wanted = desired.destination(service, server, standing, found)
         return diff.destination_commands(service.key, wanted, found)
+
+    def _service_commands(self, service: VirtualService) -> tuple[TableCommand, ...]:
+        if self._services.get(service.key) is not service:
+            return ()
+        known = self._known.get(service.key)
+        return self._commands_for(service.key, known, known)
 
     def _repair(self, key: Key, service: Service | None) -> list[TableCommand]:
         believed = self._known.get(key)
@@ -152,8 +169,8 @@ class Reconciler:
             log.warning(
                 "ipvs.drift",
                 service=self._name(key),
-                found=_difference(believed, actual),
-                repaired=lines[:_LINES_LOGGED],
+                found=difference(believed, actual),
+                repaired=lines[:LINES_LOGGED],
                 commands=len(lines),
             )
         pending = {place(command)[1] for command in commands}
@@ -165,10 +182,10 @@ class Reconciler:
         self, key: Key, believed: ServiceEntry | None, actual: ServiceEntry | None
     ) -> tuple[TableCommand, ...]:
         service = self._services.get(key)
-        if service is None:
+        if service is None or not self._view.is_active(service):
             return (DeleteService(key),) if actual else ()
         memory = {key: believed} if believed else {}
-        wanted = desired.entry(service, self._judgement, memory)
+        wanted = desired.entry(service, self._view, memory)
         return diff.commands({key: wanted}, {key: actual} if actual else {})
 
     def _learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
@@ -183,7 +200,7 @@ class Reconciler:
     def _carry_out(self, commands: Sequence[TableCommand], started: float) -> None:
         done = self._send_until_settled(commands)
         if done:
-            _log_applied(done, started)
+            tell_applied(done, self._acknowledged - started)
 
     def _send_until_settled(self, commands: Sequence[TableCommand]) -> list[TableCommand]:
         """Send, remember what was done, read services again whose answers surprise us."""
@@ -191,6 +208,7 @@ class Reconciler:
         for _ in range(1 + _READ_AGAIN):
             if not commands:
                 break
+            commands = with_places(commands, self._services)
             refusals = self._send(commands)
             refused = {id(refusal.command) for refusal in refusals}
             for command in commands:
@@ -207,6 +225,8 @@ class Reconciler:
         except KernelError as error:
             self._report_error("commands could not be sent", error)
             return tuple(Refusal(command, error.errno, error.text) for command in commands)
+        finally:
+            self._acknowledged = time.monotonic()
 
     def _second_look(self, refusals: Iterable[Refusal]) -> tuple[TableCommand, ...]:
         """Note each refusal; commands for services whose state was not what we thought."""
@@ -272,18 +292,3 @@ class Reconciler:
     def _name(self, key: Key) -> str:
         service = self._services.get(key)
         return service.name if service else str(key)
-
-
-def _log_applied(done: Sequence[TableCommand], started: float) -> None:
-    elapsed = round((time.monotonic() - started) * 1000, 3)
-    log.info("ipvs.applied", **tally(done), elapsed_ms=elapsed)
-
-
-def _difference(believed: ServiceEntry | None, actual: ServiceEntry | None) -> list[str]:
-    """What somebody did to a service, as the ipvsadm lines that would do it."""
-    if actual is None:
-        return ["the service was gone"]
-    if believed is None:
-        return ["the service was there"]
-    lines = [save_line(command) for command in diff.service_commands(actual, believed)]
-    return lines[:_LINES_LOGGED]

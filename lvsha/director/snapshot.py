@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lvsha import __version__
-from lvsha.core.health import Admin, Health
+from lvsha.core.health import Health
 from lvsha.core.messages import Processes, RouterStatus, VrrpStatus
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
 from lvsha.core.types import (
@@ -99,24 +99,36 @@ def service(
     counted = kernel.reading.destinations.get(key, {})
     refused = kernel.refused.get(key, {})
     held = kernel.table[key].destinations if key in kernel.table else {}
-    return {
-        "name": service.name,
-        **_identity(key),
-        "state": "UP" if services.is_up(service) else "DOWN",
-        "scheduler": service.service.scheduler,
-        "forwarding": _forwarding(service),
-        "quorum": service.quorum,
-        "alive_weight": services.alive_weight(service),
-        "kernel_error": refused.get(None),
-        "stats": _stats(status.stats) if status else None,
-        "real_servers": [
+    state = services.state(service)
+
+    def rows(tier: Sequence[RealServer]) -> list[dict[str, Any]]:
+        return [
             {
                 **_server(server, board.health_of(server)),
+                **_standing(service, server, services),
                 **_in_kernel(held.get(server.key), counted.get(server.key)),
                 "kernel_error": refused.get(server.key),
             }
-            for server in service.real_servers
-        ],
+            for server in tier
+        ]
+
+    return {
+        "name": service.name,
+        **_identity(key),
+        "state": "UP" if state.quorum_held else "DOWN",
+        "active": services.is_active(service),
+        "tier": state.tier,
+        "panic": state.panic,
+        "scheduler": service.service.scheduler,
+        "forwarding": _forwarding(service),
+        "quorum": service.quorum,
+        "hysteresis": service.hysteresis,
+        "alive_weight": services.alive_weight(service),
+        "kernel_error": refused.get(None),
+        "stats": _stats(status.stats) if status else None,
+        "real_servers": rows(service.real_servers),
+        "backups": [rows(tier) for tier in service.backups],
+        "leaving": [str(destination) for destination in services.leaving(service)],
     }
 
 
@@ -138,10 +150,18 @@ def _server(server: RealServer, health: Health) -> dict[str, Any]:
         "port": server.port,
         "forwarding": server.forwarding.name.lower(),
         "health": health.measured.value,
-        "admin": Admin.ENABLED.value,
         "weight": server.weight,
         "since": timestamp(health.since) if health.since else None,
         "message": health.message,
+    }
+
+
+def _standing(service: VirtualService, server: RealServer, services: Services) -> dict[str, Any]:
+    standing = services.standing(service, server)
+    return {
+        "admin": services.admin(service, server).value,
+        "role": standing.role.value,
+        "wanted_weight": standing.weight,
     }
 
 

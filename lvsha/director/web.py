@@ -13,8 +13,10 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from lvsha.core.balance import MAX_WEIGHT, Order
 from lvsha.core.messages import ReloadDone
 from lvsha.director.snapshot import to_json
+from lvsha.errors import UsageError
 from lvsha.runtime.logs import describe, log
 
 _MAX_BODY = 64 * 1024
@@ -31,6 +33,8 @@ class Answers(Protocol):
     async def metrics(self) -> bytes: ...
 
     async def ask_for_reload(self) -> ReloadDone: ...
+
+    def order(self, verb: str, service: str, server: str, weight: int | None) -> Order: ...
 
 
 class Web:
@@ -87,6 +91,8 @@ class Web:
         app.router.add_get("/metrics", self._get_metrics)
         app.router.add_get("/healthz", self._get_healthz)
         app.router.add_post("/reload", self._post_reload if writable else _refuse)
+        for verb in ("drain", "enable", "disable", "weight"):
+            app.router.add_post(f"/{verb}", self._post_order if writable else _refuse)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=15, shutdown_timeout=1)
         await runner.setup()
         return runner
@@ -114,6 +120,24 @@ class Web:
         }
         status = 200 if not done.error else 400 if done.exit_code == 2 else 503
         return web.json_response(answer, status=status)
+
+    async def _post_order(self, request: web.Request) -> web.Response:
+        """`/drain?service=http&server=192.0.2.1:80`; `/weight` with `weight=3` besides."""
+        asked, verb = request.query, request.path.strip("/")
+        try:
+            weight = _weight(asked.get("weight", "")) if verb == "weight" else None
+            service, server = asked.get("service", ""), asked.get("server", "")
+            order = self._answers.order(verb, service, server, weight)
+        except UsageError as error:
+            words = {"error": error.report, "exit_code": error.exit_code}
+            return web.json_response(words, status=404)
+        return web.json_response({"admin": order.admin.value, "weight": order.weight, "error": ""})
+
+
+def _weight(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_WEIGHT:
+        raise UsageError(f"weight {text!r} is not a whole number between 0 and {MAX_WEIGHT}")
+    return int(text)
 
 
 async def _refuse(_: web.Request) -> web.Response:

@@ -20,18 +20,7 @@ ROUTER = [
     "rules: [{from: 192.168.1.100/32, table: 100}]",
     "hooks: {on_change: {exec: [/bin/true]}}",
 ]
-SERVICE = [
-    "quorum: 1",
-    "hysteresis: 0",
-    "checks_required: all",
-    "initial: kernel",
-    "slow_start: 0s",
-    "drain_timeout: 60s",
-    "panic_threshold: 0",
-    "damping: {transitions: 4}",
-    "backups: [[{address: 192.168.1.50}]]",
-    "active_when: always",
-]
+SERVICE = ["checks_required: all", "damping: {transitions: 4}"]
 TOP = ["sync_groups: [{name: both, routers: [web]}]", "connection_sync: {interface: eth1}"]
 CHECK = [
     "interval_down: 1s",

@@ -12,7 +12,6 @@ from pathlib import Path
 from lvsha.config.resolve import Cluster as ClusterFile
 from lvsha.config.resolve import resolve, resolve_real_server
 from lvsha.core import desired, diff
-from lvsha.core.health import Measured
 from lvsha.core.plan import RealServerPlan
 from lvsha.core.types import Family, FwmarkKey
 from lvsha.kernel.ipvs import KernelIpvs
@@ -79,7 +78,7 @@ class Site:
         plan = resolve(file, "lb1").director
         load_ipvs([each.service.scheduler for each in plan.services])
         actual = self.ipvs.table()
-        wanted = desired.build(plan, lambda *_: Measured.UP, actual)
+        wanted = desired.build(plan, desired.View(desired.all_up), actual)
         assert self.ipvs.apply(diff.commands(wanted, actual, frozenset(actual))) == ()
         key = plan.services[0].key
         if isinstance(key, FwmarkKey):

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from lvsha.core.balance import Member, Standing, standing
 from lvsha.core.commands import (
     AddDestination,
     AddService,
@@ -18,7 +19,8 @@ from lvsha.core.commands import (
     SetDestination,
     place,
 )
-from lvsha.core.health import Measured
+from lvsha.core.desired import View
+from lvsha.core.health import Admin, Measured
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
 from lvsha.core.types import (
     Destination,
@@ -72,11 +74,12 @@ class World:
 
     def start(self) -> None:
         """A new director process on the same kernel and runtime directory."""
-        self.table = Reconciler(self.ipvs, Ownership(self.directory), self.judge)
+        self.table = Reconciler(self.ipvs, Ownership(self.directory), View(self.judge))
         self.ipvs.asked = []
 
-    def judge(self, _: VirtualService, server: RealServer) -> Measured:
-        return self.health.get(server, Measured.UP)
+    def judge(self, service: VirtualService, server: RealServer) -> Standing:
+        known = Member(self.health.get(server, Measured.UP), Admin.ENABLED, server.weight)
+        return standing(service, known, in_tier=True)
 
     def verdict(self, server: RealServer, measured: Measured, service=WEB) -> None:
         self.health[server] = measured

@@ -1,0 +1,177 @@
+"""Who serves, as time goes by: verdicts, orders, routers' states and clocks in, table touched.
+
+Everything is asked of `Services`; here it is heard of, and the reconciler is told whom to look at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from lvsha.core.balance import Order
+from lvsha.core.health import Admin
+from lvsha.core.messages import VrrpStatus
+from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
+from lvsha.core.types import Key
+from lvsha.director.board import Board
+from lvsha.director.drains import Drained, Drains
+from lvsha.director.orders import Orders
+from lvsha.director.reconciler import Reconciler
+from lvsha.director.services import Services
+from lvsha.errors import KernelError, UsageError
+from lvsha.kernel.ports import Ipvs
+from lvsha.runtime.logs import log
+from lvsha.runtime.slices import sliced
+
+TICK = 0.5
+"""Seconds between two looks at clocks: slow starts and drains."""
+
+PROMPT = 0.02
+"""Seconds from a drain's beginning to the first look: what has no connections goes at once."""
+
+LEISURE = 20
+"""The time reading connection counts takes is at most one part in so many."""
+
+VERBS = {"drain": Admin.DRAIN, "enable": Admin.ENABLED, "disable": Admin.DISABLED}
+
+
+class Balancer:
+    """One director's services, their servers' orders and drains, and who is told of changes."""
+
+    def __init__(self, board: Board, runtime_dir: Path) -> None:
+        self._hurry = asyncio.Event()
+        self._orders = Orders(runtime_dir)
+        self._drains = Drains(runtime_dir, self._hurry.set)
+        self.services = Services(board, self._orders, self._drains)
+        self._plan = DirectorPlan("", "", ())
+        self._ipvs: Ipvs | None = None
+        self._table: Reconciler | None = None
+
+    def open(self, ipvs: Ipvs, table: Reconciler) -> None:
+        """Act on this table from now on."""
+        self._ipvs, self._table = ipvs, table
+
+    def configure(self, plan: DirectorPlan) -> None:
+        """Take a plan; the table takes it after us."""
+        self._plan = plan
+        self.services.configure(plan, self._table.known if self._table else {})
+
+    def judged(self, service: VirtualService, server: RealServer) -> None:
+        """What is believed of a server changed."""
+        changed = self.services.changed(service, server)
+        if self._table is None:
+            return
+        if len(changed) > 1:
+            self._table.touch_service(service)
+        else:
+            self._table.touch(service, server)
+
+    def heard(self, vrrp: VrrpStatus) -> None:
+        """What the routers are now: services bound to one come and go with it."""
+        for service in self.services.heard(vrrp):
+            active = self.services.is_active(service)
+            log.info("service.active", service=service.name, active=active, router=service.router)
+            if self._table is not None:
+                self._table.touch_service(service)
+
+    def order(self, verb: str, service_name: str, server_name: str, weight: int | None) -> Order:
+        """Do what an operator says of a server; the order now in force.
+
+        UsageError for a service or server that is not in the plan.
+        """
+        service = self._find_service(service_name)
+        server = _find_server(service, server_name)
+        was = self._orders.of(service, server)
+        if weight is None:
+            now = replace(was, admin=VERBS[verb])
+        else:
+            now = replace(was, weight=None if weight == server.weight else weight)
+        if now != was:
+            self._orders.set(service, server, now)
+            log.info(
+                "server.order",
+                service=service.name,
+                server=str(server),
+                admin=now.admin.value,
+                weight=server.weight if now.weight is None else now.weight,
+            )
+            self.judged(service, server)
+        return now
+
+    async def run(self) -> None:
+        """Keep slow starts going and drains watched."""
+        due = 0.0
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._hurry.wait()
+                    await asyncio.sleep(PROMPT)
+            self._ramp()
+            began = time.monotonic()
+            if self._hurry.is_set() or began >= due:
+                self._hurry.clear()
+                await self._look_at_drains()
+                due = began + max(2 * TICK, LEISURE * (time.monotonic() - began))
+
+    def _ramp(self) -> None:
+        for service, server in self.services.ramping():
+            if self._table is not None:
+                self._table.touch(service, server)
+
+    async def _look_at_drains(self) -> None:
+        if self._ipvs is None:
+            return
+        async for key in sliced(self._drains.keys):
+            try:
+                statuses = [each for _, found in self._ipvs.read((key,)) for each in found or ()]
+            except KernelError:
+                return  # the reconciler says so at its next resync
+            drained = self._drains.look(key, statuses)
+            if drained:
+                self._drained(key, drained)
+
+    def _drained(self, key: Key, drained: Drained) -> None:
+        service = next((each for each in self._plan.services if each.key == key), None)
+        if service is None:
+            return
+        for server, status in drained.items():
+            if status is not None:
+                log.info(
+                    "server.drained",
+                    service=service.name,
+                    server=str(server),
+                    connections_left=status.active_connections,
+                )
+        if self._table is not None:
+            self._table.touch_service(service)
+
+    def _find_service(self, name: str) -> VirtualService:
+        for service in self._plan.services:
+            if service.name == name:
+                return service
+        known = [service.name for service in self._plan.services]
+        raise UsageError(f"no service {name!r}; {_nearest(name, known)}")
+
+
+def _find_server(service: VirtualService, name: str) -> RealServer:
+    """By address and port, or by an address no other server of the service has."""
+    known = {str(server): server for server in service.servers}
+    if name in known:
+        return known[name]
+    alike = [server for server in service.servers if str(server.address) == name]
+    if len(alike) == 1:
+        return alike[0]
+    what = f"service {service.name!r} has no server {name!r}"
+    raise UsageError(f"{what}; {_nearest(name, list(known))}")
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+    return f"there are {shown}" if known else "there are none"
