@@ -22,21 +22,27 @@ _Key: TypeAlias = tuple[TlsOptions, tuple[str, ...]]
 _contexts: dict[_Key, tuple[tuple[Stamp, ...], ssl.SSLContext]] = {}
 
 
-def context(options: TlsOptions, protocols: tuple[str, ...]) -> ssl.SSLContext:
-    """The context these options ask for, offering `protocols` by ALPN.
+class Credentials:
+    """What a check shows and believes, offering `protocols` by ALPN."""
 
-    Raises InconclusiveError when a file of ours is missing or wrong.
-    """
-    options = replace(options, sni=None, min_days=0)
-    stamps = tuple(_stamp(path) for path in (options.ca, options.cert, options.key) if path)
-    known = _contexts.get((options, protocols))
-    if known is not None and known[0] == stamps:
-        return known[1]
-    made = _made(options)
-    if protocols:
-        made.set_alpn_protocols(list(protocols))
-    _contexts[options, protocols] = stamps, made
-    return made
+    __slots__ = ("_files", "_key")
+
+    def __init__(self, options: TlsOptions, protocols: tuple[str, ...]) -> None:
+        self._key = replace(options, sni=None, min_days=0), protocols
+        self._files = tuple(path for path in (options.ca, options.cert, options.key) if path)
+
+    def context(self) -> ssl.SSLContext:
+        """The same one until a file changes. InconclusiveError when one is missing or wrong."""
+        stamps = tuple(map(_stamp, self._files))
+        known = _contexts.get(self._key)
+        if known is not None and known[0] == stamps:
+            return known[1]
+        options, protocols = self._key
+        made = _made(options)
+        if protocols:
+            made.set_alpn_protocols(list(protocols))
+        _contexts[self._key] = stamps, made
+        return made
 
 
 def _stamp(path: str) -> Stamp:

@@ -15,7 +15,7 @@ from lvsha.core.certificate import not_after
 from lvsha.core.probes import TlsOptions
 from lvsha.errors import DeadlineError, ProbeError
 from lvsha.probes.connection import RECEIVE_SIZE, Connection
-from lvsha.probes.credentials import context
+from lvsha.probes.credentials import Credentials
 from lvsha.probes.faults import excerpt
 from lvsha.probes.tls_faults import fault
 
@@ -27,27 +27,27 @@ _RECORDS = frozenset({0x15, 0x16})
 
 
 class Secured:
-    """A connection with TLS on it; `verified` is when its certificate was, by our own clock.
+    """A connection with TLS on it, `resumed` where it may be. ProbeError where TLS fails."""
 
-    Raises ProbeError where TLS fails.
-    """
-
-    __slots__ = ("_connection", "_incoming", "_outgoing", "tls", "verified")
+    __slots__ = ("_connection", "_incoming", "_outgoing", "resumed", "tls")
 
     def __init__(
         self,
         connection: Connection,
         context: ssl.SSLContext,
         name: str,
-        session: ssl.SSLSession | None,
+        resumed: Remembered | None,
     ) -> None:
         self._connection = connection
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self.resumed = resumed
         self.tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_hostname=name, session=session
+            self._incoming,
+            self._outgoing,
+            server_hostname=name,
+            session=resumed.session if resumed else None,
         )
-        self.verified = 0.0
 
     async def handshake(self) -> None:
         """All of it but our last flight, which goes out with what is sent next."""
@@ -123,44 +123,54 @@ class Secured:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
+class Remembered:
+    """A session, and when its certificate was verified, by our own clock."""
+
     session: ssl.SSLSession
     context: ssl.SSLContext
     verified: float
+
+    def serves(self, context: ssl.SSLContext) -> bool:
+        return self.context is context and time.monotonic() - self.verified < REVERIFY
 
 
 class Tls:
     """TLS as one check speaks it. `name` is the server's where the options give none.
 
-    Of `protocols`, offered by ALPN, the target must take the first where it is `h2`.
+    A target that is offered only `h2` of `protocols`, by ALPN, must take it.
     """
 
-    __slots__ = ("_name", "_options", "_protocols", "_remembered")
+    __slots__ = ("_credentials", "_name", "_options", "_protocols", "_remembered")
 
     def __init__(self, options: TlsOptions, name: str, protocols: tuple[str, ...] = ()) -> None:
         self._options = options
+        self._credentials = Credentials(options, protocols)
         self._name = options.sni or name
         self._protocols = protocols
-        self._remembered: _Remembered | None = None
+        self._remembered: Remembered | None = None
 
     async def over(self, connection: Connection) -> Secured:
         """TLS on this connection. Raises ProbeError or InconclusiveError."""
         known, self._remembered = self._remembered, None
-        here, now = context(self._options, self._protocols), time.monotonic()
-        if known is not None and (known.context is not here or now - known.verified > REVERIFY):
+        context = self._credentials.context()
+        if known is not None and not known.serves(context):
             known = None
-        secured = Secured(connection, here, self._name, known.session if known else None)
+        secured = Secured(connection, context, self._name, known)
         await secured.handshake()
-        resumed = known is not None and secured.tls.session_reused
-        secured.verified = known.verified if known is not None and resumed else now
         self._judge(secured.tls)
         return secured
 
     def keep(self, secured: Secured) -> None:
-        """The probe has passed: the next one may resume this session."""
-        session = secured.tls.session
-        if session is not None:
-            self._remembered = _Remembered(session, secured.tls.context, secured.verified)
+        """All went well: the next probe may resume this session.
+
+        One that was resumed is kept itself, not the fresh ticket that came with it: Python takes
+        as long to copy a session as to shake hands.
+        """
+        tls, known = secured.tls, secured.resumed
+        if known is not None and tls.session_reused:
+            self._remembered = known
+        elif (session := tls.session) is not None:
+            self._remembered = Remembered(session, tls.context, time.monotonic())
 
     def _judge(self, tls: ssl.SSLObject) -> None:
         if self._protocols == ("h2",) and tls.selected_alpn_protocol() != "h2":
