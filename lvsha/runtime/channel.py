@@ -71,9 +71,11 @@ class Channel:
 
 
 async def _decode(line: bytes) -> Message:
+    message: Message | None
     try:
-        if len(line) > _LONG:
-            return await asyncio.to_thread(from_line, line)
-        return from_line(line)
+        message = await asyncio.to_thread(from_line, line) if len(line) > _LONG else from_line(line)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise GarbageError(f"channel: not a message: {line[:_SHOWN]!r}") from None
+        message = None
+    if message is None:  # `null` is JSON, too
+        raise GarbageError(f"channel: not a message: {line[:_SHOWN]!r}")
+    return message
