@@ -98,6 +98,10 @@ class ServiceKey:
     address: Address
     port: int
 
+    def __hash__(self) -> int:
+        """As of a destination's key."""
+        return int(self.address) << 24 | self.port << 8 | self.protocol
+
     @property
     def family(self) -> Family:
         return Family.of(self.address)
