@@ -20,6 +20,7 @@ BENCHES = (
     "change",
     "questions",
     "checks",
+    "https",
     "lateness",
     "memory",
     "commandline",
