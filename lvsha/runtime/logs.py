@@ -117,6 +117,11 @@ class DescriptorHandler(logging.Handler):
         """None: a single thread writes, and logging.shutdown must not wait for it."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the lock, which Python 3.13 takes for granted."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         data = f"{self.format(record)}\n".encode(errors="backslashreplace")
         with suppress(OSError):  # nowhere left to say it
