@@ -7,11 +7,12 @@ that receive a plan need neither the file nor its schema. Times are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
 from typing import TypeAlias
 
+from lvsha.core.authentication import Authentication
 from lvsha.core.probes import Probe
 from lvsha.core.types import (
     Address,
@@ -131,6 +132,8 @@ class VirtualRouter:
     `advertisement_interval` in seconds. `addresses` are advertised, in file order;
     `excluded_addresses` move along unadvertised and may be of the other family.
     `source` None: the interface's first address of the family (IPv6: its link-local one).
+    `peers`, where there are any, get the advertisements instead of the multicast group; what they
+    send is taken at `accept_ttl` or more. `preempt_delay` and `startup_delay` are seconds.
     """
 
     name: str
@@ -145,6 +148,11 @@ class VirtualRouter:
     pseudo_header_checksum: bool = True
     preempt: bool = True
     source: Address | None = None
+    peers: tuple[Address, ...] = ()
+    accept_ttl: int = 255
+    authentication: Authentication | None = None
+    preempt_delay: float = 0.0
+    startup_delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,14 @@ class VrrpPlan:
     cluster: str
     node: str
     routers: tuple[VirtualRouter, ...]
+
+    def without_secrets(self) -> VrrpPlan:
+        """The same to be shown: without passwords and keys."""
+        return replace(self, routers=tuple(map(_without_secrets, self.routers)))
+
+
+def _without_secrets(vr: VirtualRouter) -> VirtualRouter:
+    return replace(vr, authentication=vr.authentication and vr.authentication.hidden())
 
 
 @dataclass(frozen=True, slots=True)

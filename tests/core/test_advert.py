@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lvsha.core import advert
 from lvsha.core.advert import Advertisement, admit, decode, encode, same_addresses
+from lvsha.core.authentication import Password
 from lvsha.core.internet import checksum, ipv4_packet, ipv6_packet
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Family
@@ -23,12 +24,20 @@ V2 = (
     "01005e000012d6abc785f1dc080045c0002800010000ff70d0880a090001e0000012"
     "2133960100013e5d0a0900640000000000000000"
 )
+V2_PASS = (
+    "01005e000012d6ced5647e14080045c0002c00010000ff70d0840a090001e0000012"
+    "213396020101c56f0a0900640a0900657365637265743132"
+)
 V3 = "01005e000012de0e6928447f080045c0002000010000ff70d0900a090001e000001231339601006443610a090064"
 V3_WITHOUT = (
     "01005e000012020000000001080045c0002000010000ff70d0900a090001e00000123133960100642dfa0a090064"
 )
 V3_UNICAST = (
     "020000000002020000000001080045c0002000010000ff70a6980a0900010a09000231339601006419690a090064"
+)
+V3_HMAC = (
+    "01005e000012020000000001080045c0003c00010000ff70d0740a090001e0000012"
+    "31339601006443610a090064010100006b038a5503290000c36e1a840a28806eedbab09556db98f6"
 )
 V6 = (
     "333300000012de70490e7b7b86dd6c0ce71e002870fffe80000000000000dc7049fffe0e7b7b"
@@ -41,10 +50,18 @@ GROUP4 = IPv4Address("224.0.0.18")
 GROUP6 = IPv6Address("ff02::12")
 OURS6 = IPv6Address("fe80::dc70:49ff:fe0e:7b7b")
 VIP = (IPv4Address("10.9.0.100"),)
+TWO_VIPS = (*VIP, IPv4Address("10.9.0.101"))
 VIPS6 = (IPv6Address("fe80::99"), IPv6Address("2001:db8::99"))
 
 GOLDEN = [
     pytest.param(Advertisement(2, 51, 150, 1.0, VIP, False), OURS, GROUP4, V2, id="v2"),
+    pytest.param(
+        Advertisement(2, 51, 150, 1.0, TWO_VIPS, False, b"secret12"),
+        OURS,
+        GROUP4,
+        V2_PASS,
+        id="v2 PASS",
+    ),
     pytest.param(Advertisement(3, 51, 150, 1.0, VIP, True), OURS, GROUP4, V3, id="v3"),
     pytest.param(
         Advertisement(3, 51, 150, 1.0, VIP, False), OURS, GROUP4, V3_WITHOUT, id="v3 as RFC 9568"
@@ -59,6 +76,7 @@ GOLDEN = [
     pytest.param(Advertisement(3, 51, 150, 1.0, VIPS6, True), OURS6, GROUP6, V6, id="v3 IPv6"),
 ]
 
+SIGNED = bytes.fromhex(V3_HMAC)[34:]
 V3_BYTES = bytes.fromhex(V3)[34:]
 V2_BYTES = bytes.fromhex(V2)[34:]
 
@@ -106,7 +124,7 @@ REFUSED = [
     ("no_addresses", changed(V3_BYTES, 3, 0), 255, "count 0 (RFC 9568 §5.2.5)"),
     ("checksum", V3_BYTES[:6] + b"\xff\xff" + V3_BYTES[8:], 255, "wrong sum"),
     ("checksum", V2_BYTES[:6] + b"\xff\xff" + V2_BYTES[8:], 255, "wrong sum, version 2"),
-    ("authentication", changed(V2_BYTES, 4, 1), 255, "PASS"),
+    ("authentication", changed(V2_BYTES, 4, 2), 255, "AH"),
     ("interval", changed(V2_BYTES, 5, 0), 255, "every 0 seconds"),
     ("interval", changed(V3_BYTES, 5, 0), 255, "every 0 centiseconds"),
 ]
@@ -119,6 +137,30 @@ def test_a_failed_receive_check_names_its_counter(cause, message, ttl):
     with pytest.raises(PacketError) as refused:
         decode(message, OURS, GROUP4, ttl)
     assert refused.value.cause == cause
+
+
+def test_a_trailer_follows_the_message_and_its_checksum_does_not_cover_it():
+    ad = decode(SIGNED, OURS, GROUP4, 255, trailer=28)
+    assert ad == Advertisement(3, 51, 150, 1.0, VIP, True)
+    assert encode(ad, OURS, GROUP4, SIGNED[-28:]) == SIGNED
+    assert ipv4_packet(SIGNED, OURS, GROUP4, 112, 1).hex() == V3_HMAC[28:]
+
+
+@pytest.mark.parametrize(
+    ("cause", "length"),
+    [("hmac_missing", 12), ("truncated", 11), ("truncated", 39), ("overlong", 41)],
+)
+def test_where_a_trailer_is_wanted_no_other_length_will_do(cause, length):
+    with pytest.raises(PacketError) as refused:
+        decode((SIGNED + b"\0")[:length], OURS, GROUP4, 255, trailer=28)
+    assert refused.value.cause == cause
+
+
+def test_a_ttl_is_low_where_it_is_below_what_the_file_takes():
+    assert decode(V3_BYTES, OURS, GROUP4, 250, lowest_ttl=250).priority == 150
+    with pytest.raises(PacketError) as refused:
+        decode(V3_BYTES, OURS, GROUP4, 249, lowest_ttl=250)
+    assert str(refused.value) == "ttl: 249 from 10.9.0.1"
 
 
 def test_version_2_is_not_spoken_over_ipv6():
@@ -173,6 +215,30 @@ def test_version_2_refuses_another_interval_and_version_3_learns_it():
     admit(replace(slow, version=3), ROUTER, OURS)
 
 
+@pytest.mark.parametrize(
+    ("cause", "theirs", "ours"),
+    [
+        ("authentication", None, Password("secret12")),
+        ("authentication", b"secret12", None),
+        ("password", b"secret13", Password("secret12")),
+        ("password", b"secret12", Password("secret")),
+    ],
+)
+def test_another_password_is_refused_without_telling_it(cause, theirs, ours):
+    ad = Advertisement(2, 51, 150, 1.0, VIP, False, theirs)
+    with pytest.raises(PacketError) as refused:
+        admit(ad, replace(ROUTER, version=2, authentication=ours), OURS)
+    assert refused.value.cause == cause
+    assert "secret" not in str(refused.value) + repr(ad) + repr(ours)
+
+
+def test_a_short_password_is_filled_up_with_zeros():
+    vr = replace(ROUTER, version=2, authentication=Password("a"))
+    ad = advert.of(vr, 150)
+    assert encode(ad, OURS, GROUP4)[-8:] == b"a" + bytes(7)
+    admit(decode(encode(ad, OURS, GROUP4), OURS, GROUP4, 255), vr, OURS)
+
+
 def test_address_lists_are_compared_without_order():
     ad = Advertisement(3, 51, 1, 1.0, (ip_address("10.9.0.2"), ip_address("10.9.0.1")))
     vr = replace(ROUTER, addresses=(IPv4Interface("10.9.0.1/32"), IPv4Interface("10.9.0.2/32")))
@@ -198,14 +264,16 @@ def conversations(draw):
         float(units) if version == 2 else units / 100,
         tuple(draw(st.lists(address, min_size=1, max_size=255 if family == 4 else 90))),
         form,
+        draw(st.none() | st.binary(min_size=8, max_size=8)) if version == 2 else None,
     )
     return ad, draw(address), draw(address)
 
 
-@given(conversations())
-def test_every_advertisement_survives_the_wire(conversation):
+@given(conversations(), st.sampled_from([b"", bytes(range(28))]))
+def test_every_advertisement_survives_the_wire(conversation, trailer):
     ad, source, destination = conversation
-    read = decode(encode(ad, source, destination), source, destination, 255)
+    data = encode(ad, source, destination, trailer)
+    read = decode(data, source, destination, 255, trailer=len(trailer))
     # Where the pseudo-header sums to zero both forms verify, and the first is reported.
     assert replace(read, pseudo_header=ad.pseudo_header) == ad
 
