@@ -84,5 +84,5 @@ def _tls(spec: HttpProbe, first: Request) -> Tls | None:
         return None
     from lvsha.probes.secure import Tls
 
-    name = urlsplit(f"//{first.host}").hostname or first.host
+    name = spec.tls.sni or urlsplit(f"//{first.host}").hostname or first.host
     return Tls(spec.tls, name, ("h2",) if spec.http2 else ("http/1.1",))

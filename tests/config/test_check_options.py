@@ -13,6 +13,8 @@ from lvsha.core.probes import (
     TlsOptions,
     TlsProbe,
 )
+from lvsha.errors import ConfigError
+from lvsha.probes import attempt
 from tests.config.text import cluster, service
 
 MD5 = "6F5902AC237024BDD0C176CB93063DC4"
@@ -99,3 +101,20 @@ def test_the_keys_of_a_check_are_judged_after_merging() -> None:
     checks = [server.check for server in plan.services[0].real_servers]
     files = [check.probe.password_file for check in checks if check]  # type: ignore[union-attr]
     assert files == ["/c/one", "/c/two"]
+
+
+@pytest.mark.parametrize("host", ["a.example", "a.example:8443", "10.0.0.1", "[2001:db8::1]:8443"])
+def test_a_host_that_names_a_server_needs_no_sni(host: str) -> None:
+    plan = cluster(service(f"check: {{type: https, host: '{host}'}}"))
+    assert plan.services[0].real_servers[0].check is not None
+
+
+@pytest.mark.parametrize("host", ["a/b", "a.example.", "a:99999", "[12345]", "[::1", "a@b"])
+def test_a_host_that_names_none_needs_one(host: str) -> None:
+    """Whatever it is, it may be sent; but TLS wants a name."""
+    with pytest.raises(ConfigError, match=r"is not a server name"):
+        cluster(service(f"check: {{type: https, host: '{host}'}}"))
+    plan = cluster(service(f"check: {{type: https, host: '{host}', sni: b.example}}"))
+    check = plan.services[0].real_servers[0].check
+    assert check is not None
+    assert attempt(check)

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
@@ -24,8 +25,6 @@ from lvsha.config.checks.texts import (
 from lvsha.config.checks.tls import LABELS, FilePath, TlsKeys
 from lvsha.config.scalars import Flag, whole
 from lvsha.core.probes import HttpProbe, JsonWanted, TlsOptions
-
-_NAMED_HOST = re.compile(rf"({LABELS}|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?")
 
 UserName: TypeAlias = Annotated[
     str,
@@ -132,9 +131,20 @@ class HttpsCheck(HttpKeys, TlsKeys):
 
     def mistakes(self) -> Iterator[CheckMistake]:
         yield from super().mistakes()
-        named = self.host is None or _NAMED_HOST.fullmatch(self.host)
-        if self.sni is None and not named:
+        if self.host is not None and self.sni is None and not _names_server(self.host):
             yield CheckMistake("host", f"{self.host!r} is not a server name", "say which as sni")
 
     def probe(self) -> HttpProbe:
         return self.http_probe(self.tls_options())
+
+
+def _names_server(host: str) -> bool:
+    """Whether a Host header, with a port or without, says a name or an address."""
+    try:
+        parts = urlsplit(f"//{host}")
+        name = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        return False
+    if name is None or parts.netloc != host or parts.username is not None:
+        return False
+    return ":" in name or re.fullmatch(LABELS, name) is not None
