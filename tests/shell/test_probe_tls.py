@@ -122,6 +122,14 @@ async def test_verification_turned_off_takes_any_certificate(kind: str) -> None:
     assert (await result(context, options(ca=None, verify=False))).outcome is Outcome.PASS
 
 
+async def test_a_certificate_that_is_believed_itself_needs_no_authority() -> None:
+    """The file may hold just the server's own certificate."""
+    context = server_tls(certificates().server)
+    pinned = options(ca=certificates().server)
+    assert (await result(context, pinned)).outcome is Outcome.PASS
+    assert (await result(server_tls(certificates().ending), pinned)).outcome is Outcome.FAIL
+
+
 async def test_without_a_ca_the_system_s_authorities_decide() -> None:
     """Which do not know ours."""
     message = await failure(server_tls(certificates().server), options(ca=None))
