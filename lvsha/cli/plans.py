@@ -107,6 +107,8 @@ def _view(runtime_dir: Path) -> desired.View:
     try:
         status = control.get(runtime_dir, "/status")
     except HostError:
+        if control.is_locked(runtime_dir):
+            raise  # there is a daemon, and it knows better than that all are up
         return desired.View(desired.all_up, lambda service: service.router is None)
     inactive = {each["name"] for each in status["virtual_services"] if not each["active"]}
     known = {
