@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,6 +38,7 @@ class Certificates:
 def certificates() -> Certificates:
     """`ending` is valid for ten days; `foreign` is signed by an authority nobody trusts."""
     folder = Path(mkdtemp(prefix="lvsha-certificates-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     ours, foreign = trustme.CA(), trustme.CA()
     now = datetime.now(UTC)
 
