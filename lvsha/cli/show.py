@@ -57,6 +57,8 @@ def status(found: Status) -> None:
         f"cluster [bold]{escape(found['cluster'])}[/]  node [bold]{escape(found['node'])}[/]  "
         f"lvsha {found['version']}  generation {found['generation']}  {ready}  [dim]{pids}[/]"
     )
+    if found["suspect"]:
+        console.print("[bold red]most targets failed at once: look for the fault on this node[/]")
     if found["virtual_routers"]:
         console.print(_routers(found["virtual_routers"]))
     for service in found["virtual_services"]:

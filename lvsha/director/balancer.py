@@ -1,27 +1,31 @@
 """Who serves, as time goes by: verdicts, orders, routers' states and clocks in, table touched.
 
-Everything is asked of `Services`; here it is heard of, and the reconciler is told whom to look at.
+What it comes to is asked of `Services`; here it is heard of and said, and the reconciler is told
+whom to look at.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from lvsha.core.balance import Order
-from lvsha.core.health import Admin
+from lvsha.core.health import Admin, Health, ProbeResult
 from lvsha.core.messages import VrrpStatus
-from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
+from lvsha.core.plan import Check, DirectorPlan, RealServer, VirtualService
 from lvsha.core.types import Key
 from lvsha.director.board import Board
 from lvsha.director.drains import Drained, Drains
 from lvsha.director.orders import Orders
 from lvsha.director.reconciler import Reconciler
 from lvsha.director.services import Services
+from lvsha.director.suspicion import Suspicion
+from lvsha.director.telling import tell_verdict
 from lvsha.errors import KernelError, UsageError
 from lvsha.kernel.ports import Ipvs
 from lvsha.runtime.logs import log
@@ -40,13 +44,22 @@ VERBS = {"drain": Admin.DRAIN, "enable": Admin.ENABLED, "disable": Admin.DISABLE
 
 
 class Balancer:
-    """One director's services, their servers' orders and drains, and who is told of changes."""
+    """One director's services, their servers' orders and drains, and who is told of changes.
 
-    def __init__(self, board: Board, runtime_dir: Path) -> None:
+    Made on the loop it runs on. `wall` counts seconds since the epoch.
+    """
+
+    def __init__(
+        self, board: Board, runtime_dir: Path, wall: Callable[[], float] = time.time
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        self._board = board
+        self._clock = clock
         self._hurry = asyncio.Event()
         self._orders = Orders(runtime_dir)
-        self._drains = Drains(runtime_dir, self._hurry.set)
-        self.services = Services(board, self._orders, self._drains)
+        self._drains = Drains(runtime_dir, self._hurry.set, wall)
+        self._suspicion = Suspicion(clock)
+        self.services = Services(board, self._orders, self._drains, clock)
         self._plan = DirectorPlan("", "", ())
         self._ipvs: Ipvs | None = None
         self._table: Reconciler | None = None
@@ -55,13 +68,28 @@ class Balancer:
         """Act on this table from now on."""
         self._ipvs, self._table = ipvs, table
 
+    @property
+    def is_suspect(self) -> bool:
+        """So many targets failed at once that the fault is more likely this director's."""
+        return self._suspicion.holds
+
     def configure(self, plan: DirectorPlan) -> None:
-        """Take a plan; the table takes it after us."""
+        """Take a plan, which the board has; the table takes it after us."""
         self._plan = plan
+        self._suspicion.configure(self._board.checks)
         self.services.configure(plan, self._table.known if self._table else {})
 
-    def judged(self, service: VirtualService, server: RealServer) -> None:
-        """What is believed of a server changed."""
+    def judged(self, check: Check, old: Health, new: Health, result: ProbeResult) -> None:
+        """What is believed of a check's target, or advised of it, changed."""
+        if new.measured is not old.measured:
+            self._suspicion.judged(check, old.measured, new.measured)
+        for service, server in self._board.servers(check):
+            if new.measured is not old.measured:
+                tell_verdict(service, server, old, new, result)
+            self._weigh(service, server)
+
+    def _weigh(self, service: VirtualService, server: RealServer) -> None:
+        """What is known or wanted of a server changed."""
         changed = self.services.changed(service, server)
         if self._table is None:
             return
@@ -99,7 +127,7 @@ class Balancer:
                 admin=now.admin.value,
                 weight=server.weight if now.weight is None else now.weight,
             )
-            self.judged(service, server)
+            self._weigh(service, server)
         return now
 
     async def run(self) -> None:
@@ -111,11 +139,12 @@ class Balancer:
                     await self._hurry.wait()
                     await asyncio.sleep(PROMPT)
             self._ramp()
-            began = time.monotonic()
-            if self._hurry.is_set() or began >= due:
+            now = self._clock()
+            if self._hurry.is_set() or now >= due:
                 self._hurry.clear()
+                began = time.monotonic()
                 await self._look_at_drains()
-                due = began + max(2 * TICK, LEISURE * (time.monotonic() - began))
+                due = now + max(2 * TICK, LEISURE * (time.monotonic() - began))
 
     def _ramp(self) -> None:
         for service, server in self.services.ramping():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lvsha.core.balance import Order
-from lvsha.core.health import Health, Measured, ProbeResult
+from lvsha.core.health import Health, ProbeResult
 from lvsha.core.messages import (
     Configure,
     Configured,
@@ -134,6 +134,7 @@ class Director:
             ready=self.is_ready,
             processes=self._processes,
             vrrp=self._vrrp,
+            suspect=self._balancer.is_suspect,
             services=services,
             settings=self._settings.state,
         )
@@ -144,6 +145,7 @@ class Director:
             self._in_force,
             not self._last_reload.error,
             self.is_ready,
+            self._balancer.is_suspect,
             self._checkers,
             self._table,
             self._vrrp,
@@ -268,19 +270,7 @@ class Director:
         self._balancer.configure(plan)
 
     def _judged(self, check: Check, old: Health, new: Health, result: ProbeResult) -> None:
-        write = log.warning if new.measured is Measured.DOWN else log.info
-        for service, server in self._board.servers(check):
-            if new.measured is not old.measured:
-                write(
-                    "health.changed",
-                    service=service.name,
-                    server=str(server),
-                    old=old.measured.value,
-                    new=new.measured.value,
-                    reason=result.message,
-                    elapsed_ms=round(result.elapsed * 1000, 1),
-                )
-            self._balancer.judged(service, server)
+        self._balancer.judged(check, old, new, result)
 
     async def _reconcile(self) -> None:
         await self._table_open.wait()

@@ -46,16 +46,19 @@ def build(
     ready: bool,
     processes: Processes,
     vrrp: VrrpStatus,
+    suspect: bool,
     services: Sequence[dict[str, Any]],
     settings: Sequence[Setting],
 ) -> dict[str, Any]:
-    """The whole; `services` as `service` says each of them."""
+    """The whole. `suspect`: this director is more likely at fault than most of its targets;
+    `services` as `service` says each of them."""
     return {
         "cluster": plan.cluster,
         "node": plan.node,
         "version": __version__,
         "generation": generation,
         "ready": ready,
+        "suspect": suspect,
         "pids": {
             "supervisor": processes.supervisor,
             "vrrp": processes.vrrp,

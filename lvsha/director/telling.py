@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from lvsha.core import diff
 from lvsha.core.balance import ServiceState, Tally
 from lvsha.core.commands import TableCommand, tally
+from lvsha.core.health import Health, Measured, ProbeResult
 from lvsha.core.ipvsadm.lines import save_line
-from lvsha.core.plan import VirtualService
+from lvsha.core.plan import RealServer, VirtualService
 from lvsha.core.types import ServiceEntry
 from lvsha.runtime.logs import log
 
@@ -27,6 +28,21 @@ def tell_change(
         write("service.tier", service=service.name, old=was.tier, new=now.tier)
     if now.panic != was.panic:
         _tell_panic(service, now.panic, tallies[now.tier])
+
+
+def tell_verdict(
+    service: VirtualService, server: RealServer, old: Health, new: Health, result: ProbeResult
+) -> None:
+    """Say what is believed of a server now."""
+    (log.warning if new.measured is Measured.DOWN else log.info)(
+        "health.changed",
+        service=service.name,
+        server=str(server),
+        old=old.measured.value,
+        new=new.measured.value,
+        reason=result.message,
+        elapsed_ms=round(result.elapsed * 1000, 1),
+    )
 
 
 def tell_applied(done: Sequence[TableCommand], elapsed: float) -> None:
