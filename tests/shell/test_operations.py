@@ -13,16 +13,17 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text()
 EVENTS = TEXT.split("## Log events")[1].split("## Metrics")[0]
 METRICS = TEXT.split("## Metrics")[1]
-PACKAGES = ("director", "supervisor", "vrrp", "realserver", "runtime", "probes", "kernel")
-CALL = re.compile(
-    r"(?:\blog\.(?:debug|info|warning|error)|write|_record|_warn_once|_attempt|_complain|"
-    r"error\))\(\s*(?:[\w.]+,\s*|\"[\w ]+\",\s*)?\"([a-z]+\.[a-z_]+)\""
-)
+PACKAGES = ("director", "supervisor", "vrrp", "realserver", "runtime")
+CALL = re.compile(r"[\w)]\(\s*(?:[\w.]+,\s*|\"[\w ]+\",\s*)?\"([a-z]+\.[a-z_]+)\"")
+"""A call that says something of the form of an event."""
+
+NO_EVENTS = re.compile(r"\.(json|sock|new|tmp)$")
 
 
 def events() -> set[str]:
     files = [file for package in PACKAGES for file in (ROOT / "lvsha" / package).rglob("*.py")]
-    return {event for file in files for event in CALL.findall(file.read_text())}
+    found = {event for file in files for event in CALL.findall(file.read_text())}
+    return {event for event in found if not NO_EVENTS.search(event)}
 
 
 def figures() -> set[str]:
