@@ -14,7 +14,6 @@ nodes:
   lb1: {address: 192.168.1.11, interface: eth0}
 virtual_services:
   - name: service
-    check: none
 """
 
 
@@ -28,6 +27,7 @@ def cluster_file(servers: Mapping[str, int], *, port: int, **service: object) ->
     listed = [
         {"address": address, "weight": weight, **where} for address, weight in servers.items()
     ]
-    keys = {**({} if by_mark else {"port": 80}), **service, "real_servers": listed}
+    defaults = {"check": "none"} if by_mark else {"check": "none", "port": 80}
+    keys = {**defaults, **service, "real_servers": listed}
     text = HEAD + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in keys.items())
     return understand(parse(text, "lab.yaml"))

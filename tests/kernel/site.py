@@ -58,6 +58,7 @@ class Site:
     def __init__(self, machines: Cluster) -> None:
         self.director = machines.directors[0]
         self.client = Client(machines.client)
+        self.machines = {each.name: each for each in machines.real_servers}
         self.responders = {each.name: _responder(each) for each in machines.real_servers}
         self._front = [each for each in machines.real_servers if each.name.startswith("rs")]
         self._plans: dict[tuple[str, Family], RealServerPlan] = {}
