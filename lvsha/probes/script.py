@@ -2,30 +2,26 @@
 
 0 is a pass and anything else a failure; with `dynamic_weight` 1 is the only failure and 2 to 255
 are passes that ask for the weights 0 to 253. Programs are started by a process of their own
-(`probes.spawner`): forking a director takes milliseconds, in which no other check would run.
+(`programs.spawner`): forking a director takes milliseconds, in which no other check would run.
 """
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
 import select
 import signal
-import socket
-import sys
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from lvsha.core.health import Advice
 from lvsha.core.plan import Check
 from lvsha.core.probes import ScriptProbe
 from lvsha.errors import InconclusiveError, ProbeError
-from lvsha.probes import faults, spawner
+from lvsha.probes import faults
 from lvsha.probes.engine import Attempt, Finding, ready
+from lvsha.programs import running
+from lvsha.programs.running import ANSWER_LIMIT, PATH
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LINE = 200
 """Characters of a program's output in the reason."""
 
@@ -47,10 +43,13 @@ def script(check: Check) -> Attempt:
     doing = f"running {spec.exec[0]}"
 
     async def attempt() -> str | Finding:
-        answer = _started(message)
+        try:
+            answer = running.start(message)
+        except OSError as error:
+            faults.at_once(error.errno)
         try:
             await ready(answer.fileno(), select.EPOLLIN, doing)
-            said = answer.recv(spawner.REQUEST_LIMIT)
+            said = answer.recv(ANSWER_LIMIT)
         finally:
             answer.close()
         if not said:
@@ -84,47 +83,3 @@ def _signal(number: int) -> str:
 def _printable(line: str) -> str:
     text = "".join(char if char.isprintable() else " " for char in line.strip())
     return text if len(text) <= _LINE else f"{text[:_LINE]}…"
-
-
-def _started(message: bytes) -> socket.socket:
-    """Where the answer to a request will arrive."""
-    try:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    except OSError as error:
-        faults.at_once(error.errno)
-    with theirs:
-        try:
-            _send(message, theirs)
-        except OSError as error:
-            ours.close()
-            faults.at_once(error.errno)
-    ours.setblocking(False)
-    return ours
-
-
-def _send(message: bytes, theirs: socket.socket) -> None:
-    try:
-        socket.send_fds(_control(), [message], [theirs.fileno()])
-    except ConnectionError:  # somebody has killed it
-        _control().close()
-        _control.cache_clear()
-        socket.send_fds(_control(), [message], [theirs.fileno()])
-
-
-@cache
-def _control() -> socket.socket:
-    """The socket of a running spawner; it ends when this process does."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
-    atexit.register(ours.close)
-    with theirs:
-        os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-S", spawner.__file__],
-            {"PATH": PATH},
-            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
-            setpgroup=0,  # ^C at the supervisor's terminal is not meant for it
-            setsigmask=[],
-            setsigdef=[signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE],
-        )
-    return ours

@@ -1,6 +1,6 @@
-"""A small process that runs the programs of `script` checks, for a director too big to fork.
+"""A small process that runs programs, for others too big to fork or in too much of a hurry.
 
-Run as a file by `lvsha.probes.script`; it imports nothing of lvsha and little else. On its
+Run as a file by `lvsha.programs.running`; it imports nothing of lvsha and little else. On its
 standard input, a socket, it takes one request a packet: JSON and a socket on which it answers,
 once, when the program has ended. Whoever closes that socket ends the program, and the end of
 standard input ends them all: no program outlives its deadline or its director.
