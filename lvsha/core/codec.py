@@ -15,10 +15,13 @@ from functools import cache
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
+    IPv4Network,
     IPv6Address,
     IPv6Interface,
+    IPv6Network,
     ip_address,
     ip_interface,
+    ip_network,
 )
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -30,6 +33,8 @@ _BY_TEXT: dict[Any, Decoder] = {
     IPv6Address: ip_address,
     IPv4Interface: ip_interface,
     IPv6Interface: ip_interface,
+    IPv4Network: ip_network,
+    IPv6Network: ip_network,
     bytes: bytes.fromhex,
 }
 
@@ -63,6 +68,8 @@ _BY_BASE: tuple[tuple[type, Encoder], ...] = (
     (Enum, lambda value: value.value),
     (IPv4Address, str),
     (IPv6Address, str),
+    (IPv4Network, str),
+    (IPv6Network, str),
     (bytes, bytes.hex),
     (tuple, lambda value: [encode(item) for item in value]),
     (frozenset, lambda value: [encode(item) for item in value]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
@@ -25,6 +26,18 @@ _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ROUTER, _OVERRIDE = 0x80000000, 0x20000000
 
 
+@dataclass(frozen=True, slots=True)
+class Garp:
+    """How a master announces: `repeat` copies at once and again after `delay`, then one copy
+    every `refresh`, with `interval` between frames. All in seconds; a delay or refresh of 0: not.
+    """
+
+    repeat: int = 5
+    delay: float = 5.0
+    refresh: float = 60.0
+    interval: float = 0.0
+
+
 class Burst(NamedTuple):
     """`copies` of every announcement, `after` seconds from when mastership began."""
 
@@ -32,18 +45,19 @@ class Burst(NamedTuple):
     copies: int
 
 
-def bursts(copies: int = 5, delay: float = 5.0, refresh: float = 60.0) -> Iterator[Burst]:
-    """When to announce, for as long as the caller stays master: without end.
+def bursts(garp: Garp) -> Iterator[Burst]:
+    """When to announce, for as long as the caller stays master.
 
     The second burst is for switches whose port was not forwarding yet, the slow refresh for
     caches that an old master, or nobody, corrected.
     """
-    yield Burst(0.0, copies)
-    yield Burst(delay, copies)
-    after = refresh
-    while True:
+    yield Burst(0.0, garp.repeat)
+    if garp.delay:
+        yield Burst(garp.delay, garp.repeat)
+    after = garp.refresh
+    while garp.refresh:
         yield Burst(after, 1)
-        after += refresh
+        after += garp.refresh
 
 
 def announcement(mac: bytes, address: Address, is_router: bool) -> bytes:

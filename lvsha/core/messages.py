@@ -95,8 +95,31 @@ class ReloadDone:
     exit_code: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Director → supervisor → VRRP: whether a virtual service holds its quorum; None: unknown."""
+
+    service: str
+    ok: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFaults:
+    """Supervisor → VRRP: every reason why no virtual router of this node can serve."""
+
+    reasons: tuple[str, ...]
+
+
 Message: TypeAlias = (
-    Configure | Configured | Stop | VrrpStatus | Processes | ReloadRequested | ReloadDone
+    Configure
+    | Configured
+    | Stop
+    | VrrpStatus
+    | Processes
+    | ReloadRequested
+    | ReloadDone
+    | Track
+    | NodeFaults
 )
 
 

@@ -13,6 +13,8 @@ from itertools import chain
 from typing import TypeAlias
 
 from lvsha.core.authentication import Authentication
+from lvsha.core.frames import Garp
+from lvsha.core.moving import Hook, VirtualRoute, VirtualRule
 from lvsha.core.probes import Probe
 from lvsha.core.types import (
     Address,
@@ -162,6 +164,20 @@ class VrrpPlan:
     routers: tuple[VirtualRouter, ...]
 
     def without_secrets(self) -> VrrpPlan:
+    tracks: tuple[Track, ...] = ()
+    garp: Garp = field(default=Garp())
+    hook: Hook | None = None
+    virtual_mac: bool = False
+    routes: tuple[VirtualRoute, ...] = ()
+    rules: tuple[VirtualRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncGroup:
+    """Routers, by name, that are all master on a node or none of them is."""
+
+    name: str
+    routers: tuple[str, ...]
         """The same to be shown: without passwords and keys."""
         return replace(self, routers=tuple(map(_without_secrets, self.routers)))
 
@@ -169,6 +185,17 @@ class VrrpPlan:
 def _without_secrets(vr: VirtualRouter) -> VirtualRouter:
     return replace(vr, authentication=vr.authentication and vr.authentication.hidden())
 
+    sync_groups: tuple[SyncGroup, ...] = ()
+
+    @property
+    def tracked_services(self) -> frozenset[str]:
+        """Names of the virtual services whose health counts in an election."""
+        return frozenset(
+            track.target.name
+            for router in self.routers
+            for track in router.tracks
+            if isinstance(track.target, TrackedService)
+        )
 
 @dataclass(frozen=True, slots=True)
 class DirectorPlan:

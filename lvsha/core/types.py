@@ -12,12 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, IntFlag
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from typing import TypeAlias
 
 Address: TypeAlias = IPv4Address | IPv6Address
 InterfaceAddress: TypeAlias = IPv4Interface | IPv6Interface
 """An address with its prefix length, as it stands on an interface."""
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class Family(IntEnum):
@@ -27,7 +35,7 @@ class Family(IntEnum):
     IPV6 = 10
 
     @classmethod
-    def of(cls, address: Address | InterfaceAddress) -> Family:
+    def of(cls, address: Address | InterfaceAddress | Network) -> Family:
         return cls.IPV4 if address.version == 4 else cls.IPV6
 
     @property

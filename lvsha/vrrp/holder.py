@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 
-from lvsha.core.frames import Burst, bursts
+from lvsha.core.frames import Burst, Garp, bursts
 from lvsha.core.types import InterfaceAddress
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Addresses, Link, Wire
@@ -73,7 +73,7 @@ class Holder:
 
     def announce(self) -> None:
         """Begin the bursts anew; at most once in SPACING while the addresses stay ours."""
-        self._bursts = bursts()
+        self._bursts = bursts(Garp())
         self._next = next(self._bursts)
         now = asyncio.get_running_loop().time()
         self._announced_since = max(now, self._last_first_burst + SPACING)

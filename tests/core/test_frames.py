@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from lvsha.core.frames import announcement, bursts
+from lvsha.core.frames import Garp, announcement, bursts
 
 MAC = bytes.fromhex("020000000001")
 
@@ -48,4 +48,8 @@ def test_scapy_reads_our_advertisement_with_override_and_a_right_checksum(is_rou
 
 
 def test_announcements_burst_twice_and_then_refresh_slowly():
-    assert list(islice(bursts(), 5)) == [(0, 5), (5, 5), (60, 1), (120, 1), (180, 1)]
+    assert list(islice(bursts(Garp()), 5)) == [(0, 5), (5, 5), (60, 1), (120, 1), (180, 1)]
+
+
+def test_without_delay_and_refresh_there_is_one_burst():
+    assert list(bursts(Garp(repeat=3, delay=0, refresh=0))) == [(0, 3)]
