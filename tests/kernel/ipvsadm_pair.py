@@ -23,6 +23,9 @@ from lvsha.lab.topology import Lab, Namespace
 
 PROGRAMS = Path(sys.executable).parent
 
+LATER_WORDS = {b"-6 must follow -f": b"-6 used before -f"}
+"""What Debian 13's ipvsadm says, and what Debian 12's and ours say instead."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -75,7 +78,10 @@ def pair() -> Iterator[Pair]:
 def run(argv: Sequence[str], stdin: bytes = b"") -> Said:
     words = [os.fsencode(word) for word in argv]
     done = subprocess.run(words, input=stdin, capture_output=True, check=False, timeout=60)
-    return Said(done.returncode, done.stdout, done.stderr)
+    err = done.stderr
+    for later, word in LATER_WORDS.items():
+        err = err.replace(later, word)
+    return Said(done.returncode, done.stdout, err)
 
 
 def run_in_process(kernel: KernelIpvs, words: Sequence[str], stdin: bytes = b"") -> Said:

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LVSHA = (sys.executable, "-m", "lvsha")
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--")
+NOBODY = (
+    *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
+    *("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search", "--"),
+)
+"""Nobody, who may yet read this project wherever root keeps it."""
+
 
 ROUTERS_ONLY = """\
 cluster: web
