@@ -16,6 +16,7 @@ from lvsha.core.authentication import Authentication
 from lvsha.core.frames import Garp
 from lvsha.core.moving import Hook, VirtualRoute, VirtualRule
 from lvsha.core.probes import Probe
+from lvsha.core.tracking import Track, TrackedService
 from lvsha.core.types import (
     Address,
     DestinationKey,
@@ -155,15 +156,6 @@ class VirtualRouter:
     authentication: Authentication | None = None
     preempt_delay: float = 0.0
     startup_delay: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class VrrpPlan:
-    cluster: str
-    node: str
-    routers: tuple[VirtualRouter, ...]
-
-    def without_secrets(self) -> VrrpPlan:
     tracks: tuple[Track, ...] = ()
     garp: Garp = field(default=Garp())
     hook: Hook | None = None
@@ -178,13 +170,13 @@ class SyncGroup:
 
     name: str
     routers: tuple[str, ...]
-        """The same to be shown: without passwords and keys."""
-        return replace(self, routers=tuple(map(_without_secrets, self.routers)))
 
 
-def _without_secrets(vr: VirtualRouter) -> VirtualRouter:
-    return replace(vr, authentication=vr.authentication and vr.authentication.hidden())
-
+@dataclass(frozen=True, slots=True)
+class VrrpPlan:
+    cluster: str
+    node: str
+    routers: tuple[VirtualRouter, ...]
     sync_groups: tuple[SyncGroup, ...] = ()
 
     @property
@@ -196,6 +188,15 @@ def _without_secrets(vr: VirtualRouter) -> VirtualRouter:
             for track in router.tracks
             if isinstance(track.target, TrackedService)
         )
+
+    def without_secrets(self) -> VrrpPlan:
+        """The same to be shown: without passwords and keys."""
+        return replace(self, routers=tuple(map(_without_secrets, self.routers)))
+
+
+def _without_secrets(vr: VirtualRouter) -> VirtualRouter:
+    return replace(vr, authentication=vr.authentication and vr.authentication.hidden())
+
 
 @dataclass(frozen=True, slots=True)
 class DirectorPlan:
