@@ -67,7 +67,13 @@ class MemoryWire:
 
     def open(self, link: Link, family: Family, readable: Callable[[], None]) -> VrrpSocket:
         self._refuse(f"vrrp on {link.name}")
-        return MemorySocket(self._lan, self._host, family, readable, self._refuse)
+        return MemorySocket(self._lan, self._host, GROUP[family], readable, self._refuse)
+
+    def open_unicast(self, source: Address, readable: Callable[[], None]) -> VrrpSocket:
+        self._refuse(f"vrrp at {source}")
+        if source in self.tentative:
+            raise KernelError(errno.EADDRNOTAVAIL, f"vrrp at {source}")
+        return MemorySocket(self._lan, self._host, source, readable, self._refuse)
 
     def usable(self, link: Link, source: Address) -> bool:
         return link.up and source not in self.tentative
@@ -82,18 +88,18 @@ class MemoryWire:
 
 
 class MemorySocket:
-    """`ports.VrrpSocket`: a queue, and a call to `readable` for what arrives."""
+    """`ports.VrrpSocket`: a queue, and a call to `readable` for what is sent to `address`."""
 
     def __init__(
         self,
         lan: MemoryLan,
         host: str,
-        family: Family,
+        address: Address,
         readable: Callable[[], None],
         refuse: Callable[[str], None],
     ) -> None:
         self.host = host
-        self._family = family
+        self._address = address
         self._readable = readable
         self._refuse = refuse
         self._waiting: deque[Packet] = deque(maxlen=RECEIVE_LIMIT)
@@ -102,7 +108,7 @@ class MemorySocket:
 
     def deliver(self, packet: Packet) -> None:
         """A packet arrives from the segment."""
-        if Family.of(packet.source) is self._family and packet.destination == GROUP[self._family]:
+        if packet.destination == self._address:
             self._waiting.append(packet)
             asyncio.get_running_loop().call_soon(self._readable)
 

@@ -154,7 +154,7 @@ class Packet:
 
 
 class VrrpSocket(Protocol):
-    """VRRP on one interface in one family, a member of the VRRP multicast group. Never waits."""
+    """VRRP in one family: on one interface, in the group there, or at one address. Never waits."""
 
     def receive(self) -> Packet | None:
         """The next packet that has arrived, or None. KernelError when the interface is gone."""
@@ -172,6 +172,12 @@ class Wire(Protocol):
 
     def open(self, link: Link, family: Family, readable: Callable[[], None]) -> VrrpSocket:
         """`readable` is called in the running loop when packets wait. KernelError."""
+        ...
+
+    def open_unicast(self, source: Address, readable: Callable[[], None]) -> VrrpSocket:
+        """What is sent to `source`, on any interface. It is an address of this machine, and no
+        link-local one. KernelError.
+        """
         ...
 
     def usable(self, link: Link, source: Address) -> bool:

@@ -1,7 +1,8 @@
 """VRRP on raw sockets, ARP and neighbour advertisements on a packet socket.
 
-One raw socket carries all virtual routers of an interface and family, both ways. IPv4 packets
-are built whole (`core.internet`), IPv6 headers by the kernel. Nothing here ever waits.
+One raw socket carries all virtual routers of an interface and family, both ways; those that speak
+to peers alone share one at this machine's address. IPv4 packets are built whole
+(`core.internet`), IPv6 headers by the kernel. Nothing here ever waits.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import contextlib
 import errno
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from lvsha.core.advert import GROUP, PROTOCOL
 from lvsha.core.frames import announcement
@@ -37,6 +38,17 @@ _ANCILLARY = 128
 _HOP_LIMIT = struct.Struct("i")
 _PACKET_INFO = struct.Struct("16sI")
 
+_OPTIONS6 = {
+    IPV6_MULTICAST_ALL: 0,
+    socket.IPV6_MULTICAST_HOPS: 255,
+    socket.IPV6_UNICAST_HOPS: 255,
+    socket.IPV6_TCLASS: NETWORK_CONTROL,
+    socket.IPV6_RECVHOPLIMIT: 1,
+    socket.IPV6_RECVPKTINFO: 1,
+}
+
+Where = TypeVar("Where", Link, Address)
+
 
 class RawWire:
     """The machine's own segments. KernelError(EPERM) without CAP_NET_RAW."""
@@ -47,10 +59,19 @@ class RawWire:
             self._frames = socket.socket(socket.AF_PACKET, kind, 0)
 
     def open(self, link: Link, family: Family, readable: Callable[[], None]) -> VrrpSocket:
-        with _refusals(f"vrrp on {link.name}"):
+        what = f"vrrp on {link.name}"
+        with _refusals(what):
             if family is Family.IPV4:
-                return RawSocket4(link, readable)
-            return RawSocket6(link, readable)
+                return RawSocket4(_opened(family, _member4, link), what, readable)
+            return RawSocket6(_opened(family, _member6, link), what, readable, link.index)
+
+    def open_unicast(self, source: Address, readable: Callable[[], None]) -> VrrpSocket:
+        what, family = f"vrrp at {source}", Family.of(source)
+        with _refusals(what):
+            end = _opened(family, _bound, source)
+            if family is Family.IPV4:
+                return RawSocket4(end, what, readable)
+            return RawSocket6(end, what, readable)
 
     def usable(self, link: Link, source: Address) -> bool:
         """Binding is refused for an address that is not here or still tentative."""
@@ -73,29 +94,13 @@ class RawWire:
 
 
 class RawSocket4:
-    """VRRP over IPv4 on one interface."""
+    """VRRP over IPv4."""
 
-    def __init__(self, link: Link, readable: Callable[[], None]) -> None:
-        self._what = f"vrrp on {link.name}"
+    def __init__(self, end: socket.socket, what: str, readable: Callable[[], None]) -> None:
+        self._what = what
         self._identification = 0
-        self._socket = _opened(link, Family.IPV4)
-        try:
-            self._join(link)
-        except OSError:
-            self._socket.close()
-            raise
-        asyncio.get_running_loop().add_reader(self._socket, readable)
-
-    def _join(self, link: Link) -> None:
-        request = struct.pack("=4s4si", GROUP[Family.IPV4].packed, bytes(4), link.index)
-        for option, value in (
-            (socket.IP_ADD_MEMBERSHIP, request),
-            (socket.IP_MULTICAST_IF, request),
-            (socket.IP_MULTICAST_LOOP, 0),
-            (IP_MULTICAST_ALL, 0),
-            (socket.IP_HDRINCL, 1),
-        ):
-            self._socket.setsockopt(socket.IPPROTO_IP, option, value)
+        self._socket = end
+        asyncio.get_running_loop().add_reader(end, readable)
 
     def receive(self) -> Packet | None:
         with _refusals(self._what):
@@ -118,33 +123,15 @@ class RawSocket4:
 
 
 class RawSocket6:
-    """VRRP over IPv6 on one interface."""
+    """VRRP over IPv6. `index` of the interface packets leave by; 0: as they are routed."""
 
-    def __init__(self, link: Link, readable: Callable[[], None]) -> None:
-        self._what = f"vrrp on {link.name}"
-        self._index = link.index
-        self._socket = _opened(link, Family.IPV6)
-        try:
-            self._join(link)
-        except OSError:
-            self._socket.close()
-            raise
-        asyncio.get_running_loop().add_reader(self._socket, readable)
-
-    def _join(self, link: Link) -> None:
-        request = GROUP[Family.IPV6].packed + struct.pack("=I", link.index)
-        for option, value in (
-            (socket.IPV6_JOIN_GROUP, request),
-            (socket.IPV6_MULTICAST_IF, link.index),
-            (socket.IPV6_MULTICAST_LOOP, 0),
-            (IPV6_MULTICAST_ALL, 0),
-            (socket.IPV6_MULTICAST_HOPS, 255),
-            (socket.IPV6_UNICAST_HOPS, 255),
-            (socket.IPV6_TCLASS, NETWORK_CONTROL),
-            (socket.IPV6_RECVHOPLIMIT, 1),
-            (socket.IPV6_RECVPKTINFO, 1),
-        ):
-            self._socket.setsockopt(socket.IPPROTO_IPV6, option, value)
+    def __init__(
+        self, end: socket.socket, what: str, readable: Callable[[], None], index: int = 0
+    ) -> None:
+        self._what = what
+        self._index = index
+        self._socket = end
+        asyncio.get_running_loop().add_reader(end, readable)
 
     def receive(self) -> Packet | None:
         with _refusals(self._what):
@@ -172,17 +159,60 @@ class RawSocket6:
         _close(self._socket)
 
 
-def _opened(link: Link, family: Family) -> socket.socket:
-    """A raw VRRP socket that hears and speaks on this interface alone."""
+def _opened(
+    family: Family, place: Callable[[socket.socket, Where], None], where: Where
+) -> socket.socket:
+    """A raw VRRP socket that `place` puts where it hears and speaks."""
     end = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, PROTOCOL)
     try:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.name.encode() + b"\0")
         end.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, TC_PRIO_CONTROL)
+        if family is Family.IPV4:
+            _set(end, socket.IPPROTO_IP, {IP_MULTICAST_ALL: 0, socket.IP_HDRINCL: 1})
+        else:
+            _set(end, socket.IPPROTO_IPV6, _OPTIONS6)
+        place(end, where)
     except OSError:
         end.close()
         raise
     return end
+
+
+def _member4(end: socket.socket, link: Link) -> None:
+    """On this interface alone, in the VRRP group."""
+    _only_on(end, link)
+    request = struct.pack("=4s4si", GROUP[Family.IPV4].packed, bytes(4), link.index)
+    options: dict[int, int | bytes] = {
+        socket.IP_ADD_MEMBERSHIP: request,
+        socket.IP_MULTICAST_IF: request,
+        socket.IP_MULTICAST_LOOP: 0,
+    }
+    _set(end, socket.IPPROTO_IP, options)
+
+
+def _member6(end: socket.socket, link: Link) -> None:
+    """On this interface alone, in the VRRP group."""
+    _only_on(end, link)
+    options: dict[int, int | bytes] = {
+        socket.IPV6_JOIN_GROUP: GROUP[Family.IPV6].packed + struct.pack("=I", link.index),
+        socket.IPV6_MULTICAST_IF: link.index,
+        socket.IPV6_MULTICAST_LOOP: 0,
+    }
+    _set(end, socket.IPPROTO_IPV6, options)
+
+
+def _bound(end: socket.socket, source: Address) -> None:
+    """To what is sent to this address, wherever it comes in."""
+    end.bind((str(source), 0))
+
+
+def _only_on(end: socket.socket, link: Link) -> None:
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.name.encode() + b"\0")
+
+
+def _set(end: socket.socket, level: int, options: Mapping[int, int | bytes]) -> None:
+    for option, value in options.items():
+        end.setsockopt(level, option, value)
 
 
 def _close(end: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -13,12 +14,15 @@ import pytest
 
 from lvsha.core.advert import GROUP
 from lvsha.core.types import Address, Family
+from lvsha.errors import KernelError
 from lvsha.kernel.memory_wire import MemoryLan, MemoryWire
 from lvsha.kernel.ports import Link, Packet, VrrpSocket, Wire
 from lvsha.kernel.wire import RawWire
 from tests.network import CLONE_NEWNET, _libc, run
 
 OURS = {Family.IPV4: ip_address("192.0.2.1"), Family.IPV6: ip_address("fe80::1")}
+ROUTED = {Family.IPV4: ip_address("192.0.2.1"), Family.IPV6: ip_address("2001:db8::1")}
+PEERS = {Family.IPV4: ip_address("192.0.2.2"), Family.IPV6: ip_address("2001:db8::2")}
 THEIRS = {Family.IPV4: ip_address("192.0.2.2"), Family.IPV6: ip_address("fe80::2")}
 MESSAGE = bytes(range(1, 41))
 
@@ -76,8 +80,14 @@ async def twins() -> AsyncIterator[list[Host]]:
 def memory_wire(lan: MemoryLan, name: str, addresses: dict[Family, Address]) -> MemoryWire:
     """It knows no addresses: those that are not its own are told to it as unusable."""
     wire = MemoryWire(lan, name)
-    wire.tentative = {*OURS.values(), *THEIRS.values()} - set(addresses.values())
+    everybodys = {*OURS.values(), *THEIRS.values(), *ROUTED.values(), *PEERS.values()}
+    wire.tentative = everybodys - {*addresses.values(), routed(addresses)}
     return wire
+
+
+def routed(addresses: dict[Family, Address]) -> Address:
+    """The IPv6 address of a host that is good beyond its link."""
+    return (ROUTED if addresses is OURS else PEERS)[Family.IPV6]
 
 
 @asynccontextmanager
@@ -94,7 +104,8 @@ async def machines() -> AsyncIterator[list[Host]]:
         for name, addresses in zip(names, (OURS, THEIRS), strict=True):
             run(f"ip -n {name} addr add {addresses[Family.IPV4]}/24 dev v0")
             run(f"ip -n {name} link set v0 up")
-            run(f"ip -n {name} addr add {addresses[Family.IPV6]}/64 dev v0 nodad")
+            for address in (addresses[Family.IPV6], routed(addresses)):
+                run(f"ip -n {name} addr add {address}/64 dev v0 nodad")
             hosts.append(machine(name, addresses))
         yield hosts
     finally:
@@ -182,3 +193,34 @@ async def test_an_address_is_usable_where_it_is(hosts, family):
 async def test_announcing_needs_no_socket_of_vrrp(hosts, family):
     with hosts[0].at_home():
         hosts[0].wire.announce(hosts[0].link, OURS[family])
+
+
+@both
+async def test_a_message_to_one_address_arrives_there_and_only_there(hosts, family):
+    ours, heard = open_unicast(hosts[0], ROUTED[family])
+    end, readable = open_unicast(hosts[1], PEERS[family])
+    group, _ = hosts[1].open(family)
+    ours.send(MESSAGE, ROUTED[family], PEERS[family])
+    ours.send(MESSAGE[::-1], ROUTED[family], PEERS[family])
+    first = await received(end, readable)
+    assert first == Packet(MESSAGE, ROUTED[family], PEERS[family], 255)
+    assert (await received(end, readable)).data == MESSAGE[::-1]
+    group.send(MESSAGE, THEIRS[family], GROUP[family])
+    end.send(MESSAGE, PEERS[family], ROUTED[family])
+    assert (await received(ours, heard)).destination == ROUTED[family]
+    assert ours.receive() is None
+
+
+@both
+async def test_there_is_no_socket_at_an_address_that_is_not_here(hosts, family):
+    with pytest.raises(KernelError) as refused:
+        open_unicast(hosts[0], PEERS[family])
+    assert refused.value.errno == errno.EADDRNOTAVAIL
+
+
+def open_unicast(host: Host, source: Address) -> tuple[VrrpSocket, asyncio.Event]:
+    readable = asyncio.Event()
+    with host.at_home():
+        end = host.wire.open_unicast(source, readable.set)
+    host.opened.append(end)
+    return end, readable
