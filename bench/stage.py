@@ -46,7 +46,10 @@ def _service(index: int, each: int) -> VirtualService:
     addresses = (IPv4Address(clusters.SERVER + index * each + n) for n in range(each))
     servers = (
         RealServer(
-            address, 80, Forwarding.DR, check=Check(TcpProbe(), address, 80, HOUR, rise=1, fall=1)
+            address,
+            80,
+            Forwarding.DR,
+            checks=(Check(TcpProbe(), address, 80, HOUR, rise=1, fall=1),),
         )
         for address in addresses
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lvsha.config.resolve import NodePlans
-from lvsha.core.plan import Check, RealServer, VirtualRouter, VirtualService
+from lvsha.core.plan import Check, RealServer, Required, VirtualRouter, VirtualService
 from lvsha.core.types import Forwarding, FwmarkKey, ServiceFlags, TunnelType
 
 
@@ -20,6 +20,7 @@ def _lines(plans: NodePlans) -> Iterator[str]:
         yield _router(router)
     for service in plans.director.services:
         yield _service(service)
+        yield from (f"    note: {note}" for note in _notes(service))
         for server in service.real_servers:
             yield _server(server)
         for number, tier in enumerate(service.backups, 1):
@@ -47,15 +48,39 @@ def _service(service: VirtualService) -> str:
     if kernel.flags & ServiceFlags.ONE_PACKET:
         words.append("one packet")
     words.append(f"on failure {service.on_failure.value}")
-    return ", ".join(words)
+    return ", ".join([*words, *_balance(service)])
+
+
+def _balance(service: VirtualService) -> Iterator[str]:
+    """What differs from the defaults of who serves."""
+    if (service.quorum, service.hysteresis) != (1, 0):
+        yield f"quorum {service.quorum} ± {service.hysteresis}"
+    if service.panic_threshold:
+        yield f"panic above {service.panic_threshold} %"
+    if service.slow_start:
+        yield f"slow start {service.slow_start:g} s"
+    if service.router is not None:
+        yield f"only on the master of {service.router}"
+
+
+def _notes(service: VirtualService) -> Iterator[str]:
+    """What is no mistake and may yet surprise."""
+    if service.keeps_places and not service.service.flags & ServiceFlags.SCHED1:
+        yield "without the flag mh-fallback, clients of a failed server get no answer"
+    possible = sum(server.weight for server in service.real_servers)
+    if service.quorum > possible:
+        yield f"quorum {service.quorum} is more than all weights together: {possible} is enough"
+    if service.slow_start and any(server.weight == 1 for server in service.servers):
+        yield "weight 1 can't rise: slow_start does nothing for such servers, give larger weights"
 
 
 def _server(server: RealServer) -> str:
     method = server.forwarding.name.lower()
     if server.forwarding is Forwarding.TUN and server.tunnel.type is not TunnelType.IPIP:
         method += f" {server.tunnel.type.name.lower()}"
-    check = _check(server.check) if server.check else "no check: always up"
-    return f"    server {server} {method}, weight {server.weight}, {check}"
+    joined = " and " if server.required is Required.ALL else " or "
+    checks = joined.join(map(_check, server.checks)) or "no check: always up"
+    return f"    server {server} {method}, weight {server.weight}, {checks}"
 
 
 def _check(check: Check) -> str:

@@ -123,7 +123,7 @@ def _view(runtime_dir: Path) -> desired.View:
         if found is not None:
             return _standing(server, found)
         standing = desired.all_up(service, server)
-        return replace(standing, role=Role.KEEP) if server.check else standing
+        return replace(standing, role=Role.KEEP) if server.checks else standing
 
     return desired.View(judge, lambda service: service.name not in inactive)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,16 +32,59 @@ class CheckSpec:
     at: KeyPath
 
 
-Level: TypeAlias = CheckSpec | Cut | None
+Single: TypeAlias = CheckSpec | Cut | None
 """None: no check. CUT: a mistake, already reported, leaves it unknown."""
 
 
+@dataclass(frozen=True, slots=True)
+class SeveralChecks:
+    """A list of checks. `above` is the last single check over it, from which each inherits."""
+
+    above: Single
+    checks: tuple[CheckSpec, ...]
+
+
+Level: TypeAlias = Single | SeveralChecks
+
+
 def refine(above: Level, given: Any, at: KeyPath, report: Report) -> Level:
-    """The check at `at`, where the file gives `given` and the level above had `above`."""
+    """The check or checks at `at`, where the file gives `given` and the level above had `above`.
+
+    A list, and a check with a type of its own, take the place of a list; keys without a type
+    refine each of its checks.
+    """
     if given is None:
         return above
     if given == "none":
         return None
+    if isinstance(above, SeveralChecks):
+        if isinstance(given, dict) and "type" not in given:
+            return _several(above.above, [(each, given, at) for each in above.checks], report)
+        above = above.above
+    if isinstance(given, list):
+        items = [(above, item, (*at, i)) for i, item in enumerate(given)]
+        return _several(above, items, report)
+    return _refine(above, given, at, report)
+
+
+def _several(
+    above: Single, items: Sequence[tuple[Single, Mapping[str, Any], KeyPath]], report: Report
+) -> Level:
+    """CUT where one of them is: what the others come to says nothing of the server."""
+    checks: list[CheckSpec] = []
+    cut = False
+    for over, given, at in items:
+        check = _refine(over, given, at, report)
+        if not isinstance(check, CheckSpec):
+            cut = True
+        elif any(each.kind == check.kind and each.values == check.values for each in checks):
+            report.wrong(at, "the same check is already in this list")
+        else:
+            checks.append(check)
+    return CUT if cut else SeveralChecks(above, tuple(checks))
+
+
+def _refine(above: Single, given: Mapping[str, Any], at: KeyPath, report: Report) -> Single:
     inherited = above if isinstance(above, CheckSpec) else None
     kind = given.get("type", inherited.kind if inherited else None)
     if above is CUT and "type" not in given:
@@ -89,8 +132,9 @@ def _merge(
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A whole check, but for the real server it is aimed at."""
+    """A whole check, but for the real server it is aimed at. `spec` is what it comes from."""
 
+    spec: CheckSpec
     probe: Probe
     common: CommonCheck
 
@@ -107,7 +151,20 @@ class Settled:
         )
 
 
-def settle(spec: CheckSpec, report: Report) -> Settled | None:
+def settle(level: Level, report: Report) -> tuple[Settled, ...]:
+    """The whole checks that a level amounts to; mistakes are reported, and it is none then."""
+    match level:
+        case CheckSpec():
+            settled = [_settle(level, report)]
+        case SeveralChecks(_, checks):
+            settled = [_settle(check, report) for check in checks]
+        case _:
+            return ()
+    whole = tuple(each for each in settled if each is not None)
+    return whole if len(whole) == len(settled) else ()
+
+
+def _settle(spec: CheckSpec, report: Report) -> Settled | None:
     """The whole check a spec amounts to; None, and a mistake reported, where it is none."""
     if spec.kind is None:
         report.wrong(spec.at, "missing key 'type'", f"one of {', '.join(CHECKS)}")
@@ -120,7 +177,7 @@ def settle(spec: CheckSpec, report: Report) -> Settled | None:
     for mistake in mistakes:
         at = (*spec.origin.get(mistake.key, spec.at), mistake.key) if mistake.key else spec.at
         report.wrong(at, mistake.message, mistake.hint)
-    return None if mistakes else Settled(check.probe(), check)
+    return None if mistakes else Settled(spec, check.probe(), check)
 
 
 def _within_interval(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lvsha.config.schema import json_schema
@@ -21,6 +21,10 @@ A **check** is put together from what `defaults`, the service and the real serve
 `timeout`, `rise` and `fall` are inherited key by key; the other keys only where the type is the
 same or left out. No check anywhere, or `check: none`: the server is always up. Where a real
 server's port is 0 the check says which `port` to probe.
+
+A **list** of checks is several at once, each with its own pace; `checks_required` says whether all
+of them or any one must pass. Each inherits from the single check above the list. Below a list,
+keys without a `type` refine each of its checks, and a check with one takes the list's place.
 
 A **fwmark** service and one of port 0 leave every packet the port its client chose: with dr and
 tun a real server has no port of its own there; with nat it may have one, to which all are mapped.
@@ -104,13 +108,21 @@ def _values(schema: Mapping[str, Any]) -> str:
             name = target.rpartition("/")[2]
             return f"[{name}](#{name.lower()})"
         case {"anyOf": options} | {"oneOf": options}:
-            return " or ".join(dict.fromkeys(filter(None, map(_values, options))))
+            words = [_values(each) for each in options if not _is_list_of(each, options)]
+            several = ["a list of these"] if len(words) < len(options) else []
+            return " or ".join(dict.fromkeys(filter(None, words + several)))
         case {"type": "array", "items": items}:
             return f"list of {_values(items)}"
         case {"type": "object"}:
             return f"mapping to {_values(_item(schema))}"
         case _:
             return _single(schema)
+
+
+def _is_list_of(schema: Mapping[str, Any], options: Sequence[Any]) -> bool:
+    """Whether it is a list of what else may stand in its place."""
+    kinds = schema.get("items", {}).get("anyOf", [])
+    return bool(kinds) and all(kind in options for kind in kinds)
 
 
 def _item(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from lvsha.config.check_levels import CheckSpec, Level, Settled, refine, settle
+from lvsha.config.check_levels import Level, Settled, refine, settle
 from lvsha.config.document import KeyPath, Report, show_path
 from lvsha.config.mapping import sound
 from lvsha.config.service_schema import GreTunnel, GueTunnel, IpipTunnel
 from lvsha.config.service_schema import RealServer as ServerModel
 from lvsha.config.service_schema import VirtualService as ServiceModel
-from lvsha.core.plan import Check, RealServer
+from lvsha.core.plan import Check, RealServer, Required
 from lvsha.core.types import (
     Address,
     DestinationKey,
@@ -53,6 +53,7 @@ class Heritage:
     key: Key
     forwarding: str | None
     check: Level
+    required: Required
     is_sure: bool
     nodes: Mapping[Address, str]
 
@@ -84,14 +85,14 @@ def build_tiers(
 
 
 class _Builder:
-    """One service's servers: knows those before, and each check only once."""
+    """One service's servers: knows those before, and settles equal checks only once."""
 
     def __init__(self, heritage: Heritage, report: Report) -> None:
         self._heritage = heritage
         self._report = report
         self._seen: dict[DestinationKey, KeyPath] = {}
-        self._settled: Settled | None = None
-        self._settled_spec: Level = None
+        self._settled: tuple[Settled, ...] = ()
+        self._settled_level: Level = None
 
     def build_all(
         self, inside: KeyPath, servers: Sequence[ServerModel], forwarding_of: ForwardingOf
@@ -126,7 +127,8 @@ class _Builder:
             server.upper_threshold,
             server.lower_threshold,
             _tunnel(server),
-            self._check(path, server, port),
+            self._checks(path, server, port),
+            heritage.required,
         )
 
     def _judge_repeated(self, inside: KeyPath, key: DestinationKey) -> None:
@@ -164,19 +166,19 @@ class _Builder:
             message = f"{address} is node {node!r}: a director is not its own dr real server"
             self._report.wrong(at, message)
 
-    def _check(self, path: KeyPath, server: ServerModel, port: int) -> Check | None:
+    def _checks(self, path: KeyPath, server: ServerModel, port: int) -> tuple[Check, ...]:
         at = (*path, "check")
-        spec = refine(self._heritage.check, server.check, at, self._report)
-        if not isinstance(spec, CheckSpec):
-            return None
-        if spec is not self._settled_spec:
-            self._settled_spec, self._settled = spec, settle(spec, self._report)
-        if self._settled is None:
-            return None
-        check = self._settled.aimed_at(server.address, port)
-        if check.port == 0 and self._settled.common.uses_port:
+        level = refine(self._heritage.check, server.check, at, self._report)
+        if level is not self._settled_level:
+            self._settled_level, self._settled = level, settle(level, self._report)
+        aimed = (self._aimed(settled, server.address, port) for settled in self._settled)
+        return tuple(dict.fromkeys(aimed))
+
+    def _aimed(self, settled: Settled, address: Address, port: int) -> Check:
+        check = settled.aimed_at(address, port)
+        if check.port == 0 and settled.common.uses_port:
             hint = "the real server's port is 0; say which one to probe"
-            self._report.wrong(spec.at, "missing key 'port'", hint)
+            self._report.wrong(settled.spec.at, "missing key 'port'", hint)
         return check
 
 

@@ -27,7 +27,10 @@ from lvsha.config.scalars import (
 from lvsha.config.wording import WrongValueError, show
 
 CheckLevel: TypeAlias = Annotated[
-    Any, PlainValidator(check_level, json_schema_input_type=Literal["none"] | CheckType)
+    Any,
+    PlainValidator(
+        check_level, json_schema_input_type=Literal["none"] | CheckType | list[CheckType]
+    ),
 ]
 OnFailure: TypeAlias = Literal["remove", "quiesce"]
 Forwarding: TypeAlias = Literal["nat", "dr", "tun"]
@@ -165,7 +168,9 @@ class VirtualService(Strict):
     on_failure: OnFailure | None = None
     """What becomes of a failed real server; default that of `defaults`."""
     check: CheckLevel = None
-    """Refines the check of `defaults`; `none`: its servers are always up."""
+    """Refines the check of `defaults`; a list: several; `none`: its servers are always up."""
+    checks_required: Literal["all", "any"] = "all"
+    """Which of several checks must pass for a server to be up."""
     quorum: WeightSum = 1
     """Sum of live servers' weights from which the service is UP; never more than all have."""
     hysteresis: Hysteresis = 0

@@ -13,7 +13,7 @@ from lvsha.config.mapping import CUT, sound
 from lvsha.config.schema import Defaults
 from lvsha.config.servers import Heritage, build_tiers, show_family
 from lvsha.config.service_schema import VirtualService as ServiceModel
-from lvsha.core.plan import Initial, VirtualService
+from lvsha.core.plan import Initial, Required, VirtualService
 from lvsha.core.types import (
     Address,
     Family,
@@ -102,6 +102,7 @@ def _build(
         key=key,
         forwarding=service.forwarding or around.defaults.forwarding,
         check=refine(around.check, service.check, (*path, "check"), report),
+        required=Required(service.checks_required),
         is_sure=around.is_sure,
         nodes=around.nodes,
     )

@@ -8,7 +8,7 @@ and one addition, however many servers a service has. Times are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -123,8 +123,9 @@ def member(
     judged = measured is not Measured.UNKNOWN
     if not judged and service.initial is not Initial.KERNEL:
         measured = Measured.UP if service.initial is Initial.UP else Measured.DOWN
-    advised = advice.admin if advice and advice.admin else Admin.ENABLED
-    admin = max(order.admin, advised, key=_SEVERITY.index)
+    admin = order.admin
+    if advice is not None and advice.admin is not None:
+        admin = max(admin, advice.admin, key=_SEVERITY.index)
     nominal = weight if order.weight is None else order.weight
     return Member(
         measured,
@@ -152,6 +153,13 @@ def advised_weight(weight: int, advice: Advice | None) -> int:
     return weight
 
 
+def weighs(advice: Advice | None) -> bool:
+    """Whether anything is said of the weight."""
+    if advice is None:
+        return False
+    return advice.weight is not None or advice.weight_percent is not None
+
+
 def ramped_weight(weight: int, elapsed: float, slow_start: float) -> int:
     """The weight `elapsed` seconds into a slow start: linear, in steps, never less than 1."""
     if elapsed >= slow_start or weight <= 1:
@@ -176,13 +184,23 @@ def returns(service: VirtualService, before: Member, now: Member) -> bool:
 
 def share(known: Member) -> Tally:
     """What one server adds to its tier's tally."""
-    if known.admin is not Admin.ENABLED:
-        return Tally()
-    if known.measured is Measured.UP or known.kept:
-        return Tally(alive_weight=known.weight, servers=1)
-    if known.measured is Measured.UNKNOWN:
-        return Tally(undecided_weight=known.weight, servers=1)
-    return Tally(servers=1, down=1)
+    return tally((known,))
+
+
+def tally(members: Iterable[Member]) -> Tally:
+    """What servers of a tier amount to."""
+    alive_weight = undecided_weight = servers = down = 0
+    for known in members:
+        if known.admin is not Admin.ENABLED:
+            continue
+        servers += 1
+        if known.measured is Measured.UP or known.kept:
+            alive_weight += known.weight
+        elif known.measured is Measured.UNKNOWN:
+            undecided_weight += known.weight
+        else:
+            down += 1
+    return Tally(alive_weight, undecided_weight, servers, down)
 
 
 def rule(service: VirtualService) -> Rule:

@@ -49,9 +49,16 @@ class Check:
     fall: int = 3
 
 
+class Required(Enum):
+    """Which of several checks must pass."""
+
+    ALL = "all"
+    ANY = "any"
+
+
 @dataclass(frozen=True, slots=True)
 class RealServer:
-    """A real server of one service. `check` None: always up."""
+    """A real server of one service. No `checks`: always up."""
 
     address: Address
     port: int
@@ -60,7 +67,8 @@ class RealServer:
     upper_threshold: int = 0
     lower_threshold: int = 0
     tunnel: Tunnel = field(default=Tunnel())
-    check: Check | None = None
+    checks: tuple[Check, ...] = ()
+    required: Required = Required.ALL
 
     @property
     def key(self) -> DestinationKey:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from lvsha.core.balance import Order
+from lvsha.core.balance import Order, weighs
 from lvsha.core.health import Admin, Health, ProbeResult
 from lvsha.core.messages import VrrpStatus
 from lvsha.core.plan import Check, DirectorPlan, RealServer, VirtualService
@@ -61,6 +61,7 @@ class Balancer:
         self._suspicion = Suspicion(clock)
         self.services = Services(board, self._orders, self._drains, clock)
         self._plan = DirectorPlan("", "", ())
+        self._refused: set[str] = set()
         self._ipvs: Ipvs | None = None
         self._table: Reconciler | None = None
 
@@ -83,10 +84,19 @@ class Balancer:
         """What is believed of a check's target, or advised of it, changed."""
         if new.measured is not old.measured:
             self._suspicion.judged(check, old.measured, new.measured)
-        for service, server in self._board.servers(check):
-            if new.measured is not old.measured:
-                tell_verdict(service, server, old, new, result)
+        for service, server, was, now in self._board.judged(check, old, new):
+            if now.measured is not was.measured:
+                tell_verdict(service, server, was, now, result.elapsed)
+            if service.keeps_places and weighs(now.advice):
+                self._refuse_weight(service, server)
             self._weigh(service, server)
+
+    def _refuse_weight(self, service: VirtualService, server: RealServer) -> None:
+        """Said once for each service: clients would be moved with every change."""
+        if service.name not in self._refused:
+            self._refused.add(service.name)
+            note = "scheduler mh moves connections with every change of a weight: not heeded"
+            log.warning("weight.refused", service=service.name, server=str(server), note=note)
 
     def _weigh(self, service: VirtualService, server: RealServer) -> None:
         """What is known or wanted of a server changed."""

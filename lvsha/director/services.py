@@ -25,10 +25,15 @@ from lvsha.director.telling import tell_change
 
 @dataclass(slots=True, eq=False)
 class _Seat:
-    """A server's place in its service. `ramp_began` is when its slow start did, if it is in one."""
+    """A server's place in its service.
+
+    `found`: when the plan was taken it was in the kernel; `kept`: with a weight. `ramp_began` is
+    when its slow start did, if it is in one.
+    """
 
     server: RealServer
     tier: int
+    found: bool
     kept: bool
     known: Member
     leaving: bool = False
@@ -159,15 +164,19 @@ class Services:
         before: _Service | None,
     ) -> _Service:
         """A service of a new plan, going on from what it was."""
-        taken = _Service(service, balance.rule(service), {}, [Tally() for _ in service.tiers])
+        taken = _Service(service, balance.rule(service), {}, [])
         for tier, servers in enumerate(service.tiers):
+            members = []
             for server in servers:
-                kept = server.key in found and found[server.key].weight > 0
-                seat = _Seat(server, tier, kept, self._know(service, server, kept))
-                taken.seats[server.key] = seat
-                taken.tallies[tier] += balance.share(seat.known)
+                key = server.key
+                held = found.get(key)
+                kept = held is not None and held.weight > 0
+                known = self._know(service, server, kept)
+                taken.seats[key] = _Seat(server, tier, held is not None, kept, known)
+                members.append(known)
+            taken.tallies.append(balance.tally(members))
         if before is None:
-            tier = _tier_in(taken, found)
+            tier = _tier_in(taken)
             taken.state = balance.first_state(taken.rule, taken.tallies, tier)
         else:
             taken.state = balance.decide(taken.rule, taken.tallies, before.state)
@@ -178,7 +187,7 @@ class Services:
         return taken
 
     def _know(self, service: VirtualService, server: RealServer, kept: bool) -> Member:
-        health = self._board.health_of(server)
+        health = self._board.health_of(service, server)
         order = self._orders.of(service, server)
         return balance.member(
             service, server.weight, health.measured, health.advice, order, kept=kept
@@ -217,18 +226,20 @@ class Services:
     ) -> Iterator[tuple[Target, float]]:
         """What of the kernel's table is to leave in time: who is not in the plan, too."""
         service = taken.plan
-        if balance.drains(service):
-            for key in found:
-                seat = taken.seats.get(key)
-                if seat is None or seat.leaving:
-                    yield (service.key, key), service.drain_timeout
+        if not balance.drains(service):
+            return
+        listed = [seat for seat in taken.seats.values() if seat.found]
+        leaving = [seat.server.key for seat in listed if seat.leaving]
+        if len(listed) < len(found):
+            leaving += [key for key in found if key not in taken.seats]
+        for key in leaving:
+            yield (service.key, key), service.drain_timeout
 
 
 def _is_leaving(taken: _Service, seat: _Seat) -> bool:
     return balance.is_leaving(taken.plan, seat.known, seat.tier == taken.state.tier)
 
 
-def _tier_in(taken: _Service, found: Mapping[DestinationKey, Destination]) -> int:
+def _tier_in(taken: _Service) -> int:
     """The tier that serves in the kernel; the real servers where none does."""
-    tiers = (seat.tier for key, seat in taken.seats.items() if seat.kept and key in found)
-    return min(tiers, default=0)
+    return min((seat.tier for seat in taken.seats.values() if seat.kept), default=0)

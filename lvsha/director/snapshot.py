@@ -107,7 +107,7 @@ def service(
     def rows(tier: Sequence[RealServer]) -> list[dict[str, Any]]:
         return [
             {
-                **_server(server, board.health_of(server)),
+                **_server(server, board.health_of(service, server)),
                 **_standing(service, server, services),
                 **_in_kernel(held.get(server.key), counted.get(server.key)),
                 "kernel_error": refused.get(server.key),

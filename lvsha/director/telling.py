@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lvsha.core import diff
 from lvsha.core.balance import ServiceState, Tally
 from lvsha.core.commands import TableCommand, tally
-from lvsha.core.health import Health, Measured, ProbeResult
+from lvsha.core.health import Health, Measured
 from lvsha.core.ipvsadm.lines import save_line
 from lvsha.core.plan import RealServer, VirtualService
 from lvsha.core.types import ServiceEntry
@@ -31,17 +31,17 @@ def tell_change(
 
 
 def tell_verdict(
-    service: VirtualService, server: RealServer, old: Health, new: Health, result: ProbeResult
+    service: VirtualService, server: RealServer, old: Health, new: Health, elapsed: float
 ) -> None:
-    """Say what is believed of a server now."""
+    """Say what is believed of a server now. `elapsed` in seconds, of the probe that decided."""
     (log.warning if new.measured is Measured.DOWN else log.info)(
         "health.changed",
         service=service.name,
         server=str(server),
         old=old.measured.value,
         new=new.measured.value,
-        reason=result.message,
-        elapsed_ms=round(result.elapsed * 1000, 1),
+        reason=new.message,
+        elapsed_ms=round(elapsed * 1000, 1),
     )
 
 

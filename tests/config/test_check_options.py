@@ -71,7 +71,7 @@ OPTIONS = TlsOptions("/c/ca", True, "a.example", "/c/own", "/c/key", 14)
 )
 def test_every_option_reaches_the_specification(text: str, specification: Probe) -> None:
     plan = cluster(service(f"check: {{{text}}}"))
-    check = plan.services[0].real_servers[0].check
+    (check,) = plan.services[0].real_servers[0].checks
     assert check is not None
     assert check.probe == specification
 
@@ -80,7 +80,7 @@ def test_every_option_reaches_the_specification(text: str, specification: Probe)
 def test_certificates_are_verified_unless_that_is_turned_off_by_name(kind: str) -> None:
     tls = ", tls: true" if kind == "grpc" else ""
     plan = cluster(service(f"check: {{type: {kind}{tls}}}"))
-    check = plan.services[0].real_servers[0].check
+    (check,) = plan.services[0].real_servers[0].checks
     assert check is not None
     assert check.probe.tls == TlsOptions(verify=True)  # type: ignore[union-attr]
 
@@ -98,7 +98,7 @@ def test_the_keys_of_a_check_are_judged_after_merging() -> None:
               - {address: 10.0.0.1, check: {password_file: /c/one}}
               - {address: 10.0.0.2, check: {password_file: /c/two}}
         """)
-    checks = [server.check for server in plan.services[0].real_servers]
+    checks = [server.checks[0] for server in plan.services[0].real_servers]
     files = [check.probe.password_file for check in checks if check]  # type: ignore[union-attr]
     assert files == ["/c/one", "/c/two"]
 
@@ -106,7 +106,7 @@ def test_the_keys_of_a_check_are_judged_after_merging() -> None:
 @pytest.mark.parametrize("host", ["a.example", "a.example:8443", "10.0.0.1", "[2001:db8::1]:8443"])
 def test_a_host_that_names_a_server_needs_no_sni(host: str) -> None:
     plan = cluster(service(f"check: {{type: https, host: '{host}'}}"))
-    assert plan.services[0].real_servers[0].check is not None
+    assert plan.services[0].real_servers[0].checks
 
 
 @pytest.mark.parametrize("host", ["a/b", "a.example.", "a:99999", "[12345]", "[::1", "a@b"])
@@ -115,6 +115,6 @@ def test_a_host_that_names_none_needs_one(host: str) -> None:
     with pytest.raises(ConfigError, match=r"is not a server name"):
         cluster(service(f"check: {{type: https, host: '{host}'}}"))
     plan = cluster(service(f"check: {{type: https, host: '{host}', sni: b.example}}"))
-    check = plan.services[0].real_servers[0].check
+    (check,) = plan.services[0].real_servers[0].checks
     assert check is not None
     assert attempt(check)

@@ -26,7 +26,7 @@ from tests.config.text import cluster, service
 
 def check_of(text: str) -> Check:
     """The check of one server whose service says this of it."""
-    check = cluster(service(f"check: {{{text}}}")).services[0].real_servers[0].check
+    (check,) = cluster(service(f"check: {{{text}}}")).services[0].real_servers[0].checks
     assert check is not None
     return check
 
@@ -81,7 +81,7 @@ def test_a_check_that_has_no_port_is_shared_by_all_ports(text: str, probe: Probe
         virtual_services:
           - {{name: mark, fwmark: 7, family: ipv4, real_servers: [10.0.0.1]}}
         """)
-    assert plan.services[0].real_servers[0].check == Check(probe, ip_address("10.0.0.1"), 0)
+    assert plan.services[0].real_servers[0].checks == (Check(probe, ip_address("10.0.0.1"), 0),)
 
 
 def test_inheritance_works_for_options_that_a_type_needs() -> None:
@@ -90,6 +90,6 @@ def test_inheritance_works_for_options_that_a_type_needs() -> None:
         "defaults: {check: {type: script, exec: [/bin/ok]}}\n"
         + service("check: {user: web}", servers="[192.168.1.21]")
     )
-    check = plan.services[0].real_servers[0].check
+    (check,) = plan.services[0].real_servers[0].checks
     assert check is not None
     assert check.probe == ScriptProbe(("/bin/ok",), "web")

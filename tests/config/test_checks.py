@@ -17,7 +17,9 @@ def _check(defaults: str = "", of_service: str = "", of_server: str = "") -> Che
     server = f"{{address: {SERVER}{f', check: {of_server}' if of_server else ''}}}"
     head = f"defaults: {{check: {defaults}}}\n" if defaults else ""
     plan = cluster(head + service(*lines, servers=f"[{server}]"))
-    return plan.services[0].real_servers[0].check
+    checks = plan.services[0].real_servers[0].checks
+    assert len(checks) <= 1
+    return checks[0] if checks else None
 
 
 def test_without_a_check_a_server_is_always_up() -> None:
@@ -122,6 +124,6 @@ def test_services_that_check_alike_have_equal_checks() -> None:
           - {name: a, address: 192.168.1.100, port: 80, real_servers: [10.0.0.1]}
           - {name: b, address: 192.168.1.101, port: 80, real_servers: [10.0.0.1]}
         """)
-    first, second = (each.real_servers[0].check for each in plan.services)
+    first, second = (each.real_servers[0].checks[0] for each in plan.services)
     assert first == second
     assert len({first, second}) == 1

@@ -20,7 +20,7 @@ ROUTER = [
     "rules: [{from: 192.168.1.100/32, table: 100}]",
     "hooks: {on_change: {exec: [/bin/true]}}",
 ]
-SERVICE = ["checks_required: all", "damping: {transitions: 4}"]
+SERVICE = ["damping: {transitions: 4}"]
 TOP = ["sync_groups: [{name: both, routers: [web]}]", "connection_sync: {interface: eth1}"]
 CHECK = [
     "interval_down: 1s",
@@ -67,7 +67,3 @@ def test_a_later_key_of_tcp_is_unknown(line: str) -> None:
 @pytest.mark.parametrize("line", CHECK, ids=_key)
 def test_a_later_key_of_http_is_unknown(line: str) -> None:
     assert _refused(service(f"check: {{type: http, {line}}}")) == f"unknown key {_key(line)!r}"
-
-
-def test_a_list_of_checks_is_not_a_check_yet() -> None:
-    assert _refused(service("check: [{type: tcp}]")) == "a list is not a check"

@@ -36,8 +36,8 @@ SERVER = RealServer(
     ip_address("2001:db8::1"),
     80,
     Forwarding.TUN,
-    check=Check(
-        HttpProbe(headers=(("X-A", "b"),), status=((200, 204),)), ip_address("10.0.0.1"), 80
+    checks=(
+        Check(HttpProbe(headers=(("X-A", "b"),), status=((200, 204),)), ip_address("10.0.0.1"), 80),
     ),
 )
 SERVICE = VirtualService("web", Service(FwmarkKey(Family.IPV6, 7)), (SERVER,))

@@ -42,7 +42,7 @@ UNKNOWN, UP, DOWN = Measured.UNKNOWN, Measured.UP, Measured.DOWN
 
 def server(number: int, weight: int = 1) -> RealServer:
     address = ip_address(f"10.0.0.{number}")
-    return RealServer(address, 80, Forwarding.DR, weight, check=Check(TcpProbe(), address, 80))
+    return RealServer(address, 80, Forwarding.DR, weight, checks=(Check(TcpProbe(), address, 80),))
 
 
 A, B, C, D, SORRY = (server(n) for n in (1, 2, 3, 4, 50))
@@ -94,11 +94,11 @@ class World:
     def verdict(self, measured: Measured, *servers: RealServer, advice=None) -> None:
         """All at once, as far as the table can tell."""
         for each in servers:
-            old = self.health.get(each.check, Health(self.measured))
+            old = self.health.get(each.checks[0], Health(self.measured))
             new = Health(measured, advice=advice)
-            self.health[each.check] = new
+            self.health[each.checks[0]] = new
             outcome = Outcome.PASS if measured is UP else Outcome.FAIL
-            self.balancer.judged(each.check, old, new, ProbeResult(outcome, "", 0, 0, advice))
+            self.balancer.judged(each.checks[0], old, new, ProbeResult(outcome, "", 0, 0, advice))
         self.table.settle()
 
     def order(self, verb: str, server: RealServer, weight: int | None = None) -> None:
@@ -612,6 +612,14 @@ def hash_table(world: World) -> list[tuple[int, int]]:
         (number, world.ipvs.last_weight(KEY, s.destination.key))
         for number, s in zip(world.weights(), world.ipvs.destinations(KEY), strict=True)
     ]
+
+
+async def test_mh_heeds_no_advised_weight_and_says_so_once(tmp_path, events):
+    world = up(tmp_path, HASHED)
+    before = world.weights()
+    world.verdict(UP, *HASHED.real_servers, advice=Advice(weight_percent=10))
+    assert world.weights() == before
+    assert [event["service"] for event in events("weight.refused")] == ["web"]
 
 
 async def test_mh_servers_keep_their_places_down_drained_or_never_seen_alive(tmp_path):

@@ -30,7 +30,9 @@ KEY = ServiceKey(Protocol.TCP, ip_address("192.0.2.1"), 80)
 
 
 def server(address: str, check: Check | None = None, weight: int = 1) -> RealServer:
-    return RealServer(ip_address(address), 80, Forwarding.DR, weight, check=check)
+    return RealServer(
+        ip_address(address), 80, Forwarding.DR, weight, checks=(check,) if check else ()
+    )
 
 
 WEB = VirtualService("web", Service(KEY), (server("10.0.0.1"), server("10.0.0.2", weight=3)))

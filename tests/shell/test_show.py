@@ -130,6 +130,6 @@ def test_a_plan_does_not_guess_while_the_daemon_is_between_two_directors(tmp_pat
 def test_a_server_without_a_check_is_up_since_the_start() -> None:
     from lvsha.director.board import Board
 
-    health = Board(lambda _: Health()).health_of(WEB.real_servers[0])
+    health = Board(lambda _: Health()).health_of(WEB, WEB.real_servers[0])
     assert health.measured is Measured.UP
     assert health.since > 0

@@ -54,4 +54,11 @@ def check_level(value: object) -> object:
     """A level is judged when its type is known, which it may inherit: here only its shape."""
     if value == "none" or isinstance(value, dict):
         return value
-    raise WrongValueError(f"{show(value)} is not a check", "write `none` or {type: tcp}")
+    if not isinstance(value, list):
+        raise WrongValueError(f"{show(value)} is not a check", "write `none` or {type: tcp}")
+    if not value:
+        raise WrongValueError("an empty list is not a check", "write `none`")
+    for item in value:
+        if not isinstance(item, dict):
+            raise WrongValueError(f"{show(item)} is not a check of a list", "write {type: tcp}")
+    return value
