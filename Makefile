@@ -6,7 +6,7 @@ demo: ; @.ci/prepare demo && .venv/bin/lvsha demo
 
 test: ; @.ci/prepare && .ci/test
 
-test-long: ; @.ci/prepare && .ci/test long
+test-long: ; @.ci/prepare long && .ci/test long
 
 bench: ; @.ci/prepare && .venv/bin/python -m bench
 
