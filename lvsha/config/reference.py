@@ -17,9 +17,9 @@ A **duration** is `800ms`, `2s`, `5m`, `1h`, or a number of seconds. A **name** 
 `A-Z a-z 0-9 _ . -`. Every key that is not here is an error, and so is a key without a value.
 true and false are the only booleans; other words, `yes` and `on` among them, are text.
 
-A **check** is put together from what `defaults`, the service and the real server say. `interval`,
-`timeout`, `rise` and `fall` are inherited key by key; the other keys only where the type is the
-same or left out. No check anywhere, or `check: none`: the server is always up. Where a real
+A **check** is put together from what `defaults`, the service and the real server say. Its pace
+(the `interval` keys, `jitter`, `timeout`, `rise` and `fall`) is inherited key by key; the other
+keys only where the type is the same or left out. No check anywhere, or `check: none`: the server is always up. Where a real
 server's port is 0 the check says which `port` to probe.
 
 A **list** of checks is several at once, each with its own pace; `checks_required` says whether all
@@ -34,6 +34,7 @@ _NAMED_PATTERNS = {
     r"^[^\s/:]{1,15}$": "interface",
     r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$": "duration",
     "^[0-9A-Fa-f:.]+$": "IP address",
+    "^[0-9A-Fa-f:.]+(-[0-9A-Fa-f:.]+)?$": "IP address or range",
     "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$": "IP address, or address/prefix",
     "^.+:[0-9]+$": "address:port",
     "^[1-5][0-9]{2}-[1-5][0-9]{2}$": "range like 200-299",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Discriminator, PlainValidator, WrapValidator
 
 from lvsha.config.checks import CheckType, check_level
+from lvsha.config.expansion import VirtualAddresses, VirtualPorts
 from lvsha.config.mapping import CUT, Strict, keep_cut
 from lvsha.config.scalars import (
     Flag,
@@ -141,10 +142,10 @@ class VirtualService(Strict):
     """Its name in status, logs and metrics."""
     protocol: Literal["tcp", "udp", "sctp"] | None = None
     """Transport protocol; default tcp."""
-    address: IpAddress | None = None
-    """The virtual address clients use."""
-    port: Port | None = None
-    """The port clients use; 0, only with persistence, is every port."""
+    address: VirtualAddresses | None = None
+    """The virtual address clients use; 192.0.2.10-20: a service each, its address in its name."""
+    port: VirtualPorts | None = None
+    """The port clients use; 0, only with persistence, is every port; a list: a service each."""
     fwmark: Mark | None = None
     """In place of protocol, address and port: packets marked so by the firewall."""
     family: Literal["ipv4", "ipv6"] | None = None

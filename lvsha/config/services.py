@@ -9,6 +9,7 @@ from lvsha.config.balance_rules import judge_balance, router_of
 from lvsha.config.check_levels import Level, refine
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
+from lvsha.config.expansion import Single, singles
 from lvsha.config.mapping import CUT, sound
 from lvsha.config.schema import Defaults
 from lvsha.config.servers import Heritage, build_tiers, show_family
@@ -56,8 +57,9 @@ def build_services(draft: Draft, report: Report) -> tuple[VirtualService, ...]:
     """The services of the sound part of a file, in its order."""
     around = _surroundings(draft, report)
     built = (
-        _build(("virtual_services", i), service, around, report)
+        _build(("virtual_services", i), service, single, around, report)
         for i, service in sound(draft.file.virtual_services)
+        for single in singles(service.name, service.address, service.port)
     )
     return tuple(service for service in built if service is not None)
 
@@ -84,17 +86,17 @@ def _carriers(draft: Draft) -> Mapping[Address, str]:
 
 
 def _build(
-    path: KeyPath, service: ServiceModel, around: _Surroundings, report: Report
+    path: KeyPath, service: ServiceModel, single: Single, around: _Surroundings, report: Report
 ) -> VirtualService | None:
-    if service.name in around.names:
-        message = f"{service.name!r} is already the name of another service"
+    if single.name in around.names:
+        message = f"{single.name!r} is already the name of another service"
         report.wrong((*path, "name"), message)
-    around.names.add(service.name)
+    around.names.add(single.name)
     _judge_identity(path, service, report)
-    key = _key(service)
+    key = _key(service, single)
     if key is None:
         return None
-    _judge_key(path, service, key, around, report)
+    _judge_key(path, service, single.name, key, around, report)
     _judge_options(path, service, key, report)
     judge_balance(path, service, report)
     heritage = Heritage(
@@ -108,7 +110,7 @@ def _build(
     )
     real_servers, *backups = build_tiers(heritage, service, report)
     return VirtualService(
-        name=service.name,
+        name=single.name,
         service=_kernel_service(service, key),
         real_servers=real_servers,
         on_failure=_on_failure(service, around),
@@ -140,20 +142,25 @@ def _judge_identity(path: KeyPath, service: ServiceModel, report: Report) -> Non
         report.wrong((*path, key), f"a service {kind} has no {key!r}")
 
 
-def _key(service: ServiceModel) -> Key | None:
+def _key(service: ServiceModel, single: Single) -> Key | None:
     if service.fwmark is not None:
         return FwmarkKey(_FAMILIES[service.family], service.fwmark) if service.family else None
-    if service.address is None or service.port is None:
+    if single.address is None or single.port is None:
         return None
-    return ServiceKey(_PROTOCOLS[service.protocol or "tcp"], service.address, service.port)
+    return ServiceKey(_PROTOCOLS[service.protocol or "tcp"], single.address, single.port)
 
 
 def _judge_key(
-    path: KeyPath, service: ServiceModel, key: Key, around: _Surroundings, report: Report
+    path: KeyPath,
+    service: ServiceModel,
+    name: str,
+    key: Key,
+    around: _Surroundings,
+    report: Report,
 ) -> None:
     if key in around.keys:
         report.wrong(path, f"{key} is already service {around.keys[key]!r}")
-    around.keys.setdefault(key, service.name)
+    around.keys.setdefault(key, name)
     if not isinstance(key, ServiceKey):
         return
     if key.port == 0 and service.persistence is None:

@@ -34,7 +34,8 @@ class Suspicion:
         """Look at these targets from now on."""
         self._targets = len(checks)
         self._window = max([AT_ONCE, *(2 * check.interval for check in checks)])
-        self._down &= set(checks)
+        if self._down:
+            self._down.intersection_update(checks)
         self._reconsider()
 
     def judged(self, check: Check, old: Measured, new: Measured) -> None:

@@ -110,19 +110,19 @@ def test_a_drained_server_ends_its_conversation_and_takes_no_other(balanced, eve
 
 
 def test_a_drain_is_over_at_its_deadline_and_outlives_the_director(balanced) -> None:
-    target = balanced.start(ALL, drain_timeout="12s")
+    target = balanced.start(ALL, drain_timeout="8s")
     held = balanced.site.client.hold(target)
     server = held.ask()
     balanced.running.order("drain", endpoint(server))
     wait_for("weight 0", lambda: balanced.weights().get(server) == 0, 30)
     began, vip = time.monotonic(), balanced.vip
     balanced.stop()
-    balanced.start(ALL, vip=vip, drain_timeout="12s")
-    if time.monotonic() - began < 10:
+    balanced.start(ALL, vip=vip, drain_timeout="8s")
+    if time.monotonic() - began < 6:
         assert balanced.weights()[server] == 0
         assert held.ask() == server
     wait_for("out", lambda: server not in balanced.weights(), 30)
-    assert time.monotonic() - began > 10
+    assert time.monotonic() - began > 6
     held.close()
 
 
@@ -144,7 +144,7 @@ def test_a_server_taken_out_of_the_file_ends_what_it_has(balanced, events) -> No
 
 def test_a_server_that_comes_back_gets_its_share_little_by_little(balanced) -> None:
     target = balanced.start(
-        {"nat1": 100, "nat2": 100}, scheduler="wrr", slow_start="20s", on_failure="quiesce"
+        {"nat1": 100, "nat2": 100}, scheduler="wrr", slow_start="10s", on_failure="quiesce"
     )
     with balanced.traffic(target) as traffic:
         balanced.fail("nat1")
@@ -156,7 +156,7 @@ def test_a_server_that_comes_back_gets_its_share_little_by_little(balanced) -> N
             seen.append(balanced.weights()["nat1"])
         late = Counter(traffic.next(24))
     assert traffic.failed == []
-    assert seen[0] < 30
+    assert seen[0] < 50
     assert seen == sorted(seen)
     assert len(set(seen)) > 5
     assert early["nat1"] < late["nat1"]

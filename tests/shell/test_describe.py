@@ -1,0 +1,59 @@
+"""cli.describe: what `lvsha check` says of who serves, and what it warns of."""
+
+from __future__ import annotations
+
+import pytest
+
+from lvsha.cli.describe import describe
+from lvsha.config.resolve import resolve
+from tests.config.text import cluster, router, service
+
+
+def lines(*keys: str, servers: str = "[192.168.1.21, 192.168.1.22]") -> list[str]:
+    text = service(*keys, servers=servers) + router()
+    return describe(resolve(cluster(text), "lb1")).splitlines()
+
+
+def test_what_differs_from_the_defaults_stands_in_the_services_line():
+    said = lines(
+        "quorum: 2",
+        "hysteresis: 1",
+        "panic_threshold: 50",
+        "slow_start: 30s",
+        "active_when: master",
+        servers="[{address: 192.168.1.21, weight: 100}]",
+    )
+    (line,) = (line for line in said if line.startswith("  service"))
+    assert line.endswith(
+        "quorum 2 ± 1, panic above 50 %, slow start 30 s, only on the master of web"
+    )
+    assert not any("note" in line for line in said)
+
+
+def test_backups_are_listed_behind_the_real_servers_tier_by_tier():
+    said = lines("backups: [[192.168.1.31], [{address: 127.0.0.1, check: none}]]")
+    assert [line.strip().split(",")[0] for line in said[-6:-2]] == [
+        "backups 1:",
+        "server 192.168.1.31:80 dr",
+        "backups 2:",
+        "server 127.0.0.1:80 local",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "note"),
+    [
+        (["scheduler: mh"], "without the flag mh-fallback"),
+        (["quorum: 3"], "quorum 3 is more than all weights together: 2 is enough"),
+        (["slow_start: 30s"], "weight 1 can't rise"),
+    ],
+)
+def test_what_may_surprise_is_noted(keys, note):
+    (said,) = (line.strip() for line in lines(*keys) if "note" in line)
+    assert said.startswith(f"note: {note}")
+
+
+def test_mh_with_fallback_needs_no_note():
+    said = lines("scheduler: mh", "scheduler_flags: [mh-fallback, mh-port]")
+    assert not any("note" in line for line in said)
+    assert any("on failure quiesce" in line for line in said)
