@@ -34,6 +34,7 @@ from lvsha.core.mastership import (
     Timeout,
 )
 from lvsha.core.plan import VirtualRouter
+from lvsha.core.tracking import HIGHEST, LOWEST
 from lvsha.core.types import InterfaceAddress
 
 Step: TypeAlias = tuple[Router, tuple[Action, ...]]
@@ -188,9 +189,9 @@ def _set_priority(vr: VirtualRouter, router: Router, priority: int, now: float) 
 
 
 def _reconfigure(vr: VirtualRouter, router: Router, previous: VirtualRouter, now: float) -> Step:
-    """Mastership is kept; the effective priority too, unless the file's changed."""
+    """Mastership is kept, and so is what was added to the file's priority."""
     if vr.priority != previous.priority:
-        router = replace(router, priority=vr.priority)
+        router = replace(router, priority=_moved(router.priority, previous.priority, vr.priority))
     if router.state is State.BACKUP:
         if _timing(vr) == _timing(previous):
             return router, ()
@@ -203,6 +204,13 @@ def _reconfigure(vr: VirtualRouter, router: Router, previous: VirtualRouter, now
     if _all_addresses(vr) != _all_addresses(previous):
         actions = (*actions, Own(_all_addresses(vr)), Announce())
     return _assert_mastership(vr, router, now), actions
+
+
+def _moved(effective: int, old: int, new: int) -> int:
+    """What trackers added stays added; the address owner's priority is not weighed."""
+    if OWNER in (old, new):
+        return new
+    return max(LOWEST, min(HIGHEST, effective + new - old))
 
 
 def _timing(vr: VirtualRouter) -> tuple[int, int, float]:

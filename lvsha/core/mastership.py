@@ -37,6 +37,7 @@ class Router:
     advertises, ours until one is heard. `master` is who advertised last, ourselves in MASTER;
     `omen` is what it would mean if the deadline passed now.
     `since` is when the state began; `grace`: one late wake-up was forgiven since the last advert.
+    `due`: its time to be master has come, and its sync group holds it back.
     """
 
     priority: int
@@ -48,6 +49,7 @@ class Router:
     since: float = 0.0
     faults: frozenset[str] = frozenset()
     grace: bool = False
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)

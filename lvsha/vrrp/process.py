@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from lvsha.core.mastership import Start, Stop
-from lvsha.core.messages import Configure, Configured, VrrpStatus
+from lvsha.core.messages import Configure, Configured, NodeFaults, Track, VrrpStatus
 from lvsha.core.messages import Stop as StopProcess
 from lvsha.core.plan import VirtualRouter, VrrpPlan
 from lvsha.core.types import Family
@@ -31,6 +31,7 @@ from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.observations import Lateness
 from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.segment import Segment, leftovers
+from lvsha.vrrp.tracking import Tracking
 
 STATUS_INTERVAL = 2.0
 STATUS_SPACING = 0.05
@@ -82,6 +83,7 @@ class VrrpProcess:
         self._segments: dict[str, Segment] = {}
         self._routers: dict[Key, RunningRouter] = {}
         self._effects: dict[Key, asyncio.Task[None]] = {}
+        self._tracking = Tracking(addresses, self._impose)
         self._lateness = Lateness()
         self._turn = asyncio.Lock()
         self._failure: asyncio.Queue[BaseException] = asyncio.Queue()
@@ -110,6 +112,7 @@ class VrrpProcess:
                 }
             )
         finally:
+            self._tracking.close()
             await self._stop(tuple(self._routers))
             self._send_status()
 
@@ -119,6 +122,8 @@ class VrrpProcess:
                 case Configure(generation, VrrpPlan() as plan):
                     await self._apply(plan)
                     self._channel.send(Configured(generation))
+                case Track() | NodeFaults():
+                    self._tracking.heard(message)
                 case StopProcess():
                     return
                 case _:
@@ -136,9 +141,11 @@ class VrrpProcess:
         for segment in self._segments.values():
             segment.virtual_addresses = frozenset(virtual)
             await segment.refresh()
+        await self._tracking.configure(plan)
         for key, router in self._routers.items():
             if router.plan != wanted[key]:
                 router.reconfigure(wanted[key])
+        self._impose()
         await self._start([wanted[key] for key in wanted if key not in self._routers])
         self._send_status()
 
@@ -149,8 +156,13 @@ class VrrpProcess:
             self._segments[router.plan.interface].add(router)
         for segment in self._segments.values():
             segment.settle()
+        self._impose()
         for router in routers:
             router.feed(Start())
+
+    def _impose(self) -> None:
+        for router in self._routers.values():
+            router.impose(self._tracking.effect(router.plan))
 
     async def _prepare(self, vr: VirtualRouter) -> RunningRouter:
         """What a crashed predecessor left goes first: there must not be two holders."""
@@ -190,6 +202,8 @@ class VrrpProcess:
             await asyncio.sleep(0)  # many events in a row must not hold up an advertisement
 
     async def _heed(self, event: Event) -> None:
+        if isinstance(event, LinkEvent):
+            self._tracking.link_changed(event.name, event.link)
         match event:
             case LinkEvent(name, link) if segment := self._segments.get(name):
                 segment.link_changed(link)
@@ -198,6 +212,7 @@ class VrrpProcess:
             case AddressEvent(name) if segment := self._segments.get(name):
                 await _heed_address(segment, event)
             case EventsLost():
+                await self._tracking.refresh()
                 for segment in tuple(self._segments.values()):
                     await segment.refresh()
                     for router in segment.routers:
@@ -206,6 +221,7 @@ class VrrpProcess:
     async def _recheck(self) -> None:
         while True:
             await asyncio.sleep(RECHECK_INTERVAL)
+            await self._tracking.refresh()
             for segment in tuple(self._segments.values()):
                 if not segment.is_healthy:
                     await segment.refresh()

@@ -29,11 +29,14 @@ from lvsha.core.mastership import (
     Own,
     Received,
     Reconfigure,
+    Router,
+    SetPriority,
     State,
     Timeout,
 )
 from lvsha.core.messages import RouterStatus
 from lvsha.core.plan import VirtualRouter
+from lvsha.core.tracking import Effect
 from lvsha.core.types import Address
 from lvsha.errors import KernelError, PacketError
 from lvsha.kernel.ports import Packet
@@ -60,6 +63,9 @@ class RunningRouter:
         self._lateness = lateness
         self._changed = changed
         self._receiver: Receiver | None = None
+        self._here: frozenset[str] = frozenset()
+        self._outside = Effect(vr.priority)
+        self._shared: frozenset[str] = frozenset()
         self._timer: asyncio.TimerHandle | None = None
         self._counters: Counter[str] = Counter({"sent": 0, "received": 0})
         self._said = OncePerMinute()
@@ -76,6 +82,11 @@ class RunningRouter:
     def source(self) -> Address | None:
         return self._vr.source
 
+    @property
+    def own_faults(self) -> frozenset[str]:
+        """Those it does not merely share with others of its sync group."""
+        return self._here | self._outside.faults
+
     def feed(self, event: Event) -> None:
         """Let something happen to the router, and do at once what it asks for."""
         self._happen(event, asyncio.get_running_loop().time())
@@ -86,8 +97,15 @@ class RunningRouter:
         """Where the router stands now: its socket, its address, and all that is wrong with them."""
         self._receiver = receiver
         self._become(replace(self._vr, source=source))
-        if faults != self._router.faults:
-            self.feed(Faults(faults))
+        self._here = faults
+        self._tell_faults()
+
+    def impose(self, outside: Effect) -> None:
+        """What comes of everything else: the priority now, and faults that are not this place's."""
+        self._outside = outside
+        if outside.priority != self._router.priority:
+            self.feed(SetPriority(outside.priority))
+        self._tell_faults()
 
     def reconfigure(self, vr: VirtualRouter) -> None:
         """Other parameters for the same virtual router; mastership is kept."""
@@ -134,17 +152,18 @@ class RunningRouter:
             self._timer.cancel()
             self._timer = None
 
+    def _tell_faults(self) -> None:
+        faults = self.own_faults | self._shared
+        if faults != self._router.faults:
+            self.feed(Faults(faults))
+
     def _happen(self, event: Event, now: float) -> None:
         before = self._router
         self._router, actions = step(self._vr, before, event, now)
         for action in actions:
             self._act(action)
         self._arm()
-        if (before.state, before.master, before.faults) != (
-            self._router.state,
-            self._router.master,
-            self._router.faults,
-        ):
+        if _shown(before) != _shown(self._router):
             self._changed()
 
     def _become(self, vr: VirtualRouter) -> None:
@@ -233,3 +252,13 @@ class RunningRouter:
     def _warn_once(self, event: str, subject: object, **fields: object) -> None:
         if self._said.allows((event, subject), asyncio.get_running_loop().time()):
             log.warning(event, router=self._vr.name, **fields)
+
+
+def _warn_of_password(vr: VirtualRouter) -> None:
+    if isinstance(vr.authentication, Password):
+        note = "everybody on the segment can read the password: it keeps nobody out"
+        log.warning("vrrp.password", router=vr.name, note=note)
+
+
+def _shown(router: Router) -> tuple[object, ...]:
+    return router.state, router.master, router.faults, router.priority

@@ -17,6 +17,7 @@ from lvsha.errors import KernelError
 from lvsha.kernel.ports import Addresses, Link, Wire
 from lvsha.vrrp.receiver import Receiver
 from lvsha.vrrp.router import RunningRouter
+from lvsha.vrrp.trackers.link import link_fault
 
 
 class Segment:
@@ -126,11 +127,8 @@ class Segment:
         return frozenset(self._source_faults(router))
 
     def _link_fault(self) -> str | None:
-        if self._link is None:
-            return f"interface {self.name} is missing"
-        if not self._link.up:
-            return f"interface {self.name} is down"
-        return None if self._link.running else f"interface {self.name} has no carrier"
+        fault = link_fault(self._link)
+        return None if fault is None else f"interface {self.name} {fault}"
 
     def _source_faults(self, router: RunningRouter) -> Iterable[str]:
         source = self._source(router)

@@ -313,12 +313,12 @@ def test_a_backup_with_the_same_timing_does_not_notice_a_reconfiguration():
     assert step(other, before, Reconfigure(VR), 2.0) == (before, ())
 
 
-def test_a_changed_priority_in_the_file_replaces_the_effective_one():
+def test_a_changed_priority_in_the_file_moves_the_effective_one_along():
     tracked, _ = step(VR, backup(), SetPriority(60), 0.5)
     kept, _ = step(replace(VR, preempt=False), tracked, Reconfigure(VR), 1.0)
     assert kept.priority == 60
     raised, _ = step(replace(VR, priority=120), tracked, Reconfigure(VR), 1.0)
-    assert (raised.priority, raised.state) == (120, State.BACKUP)
+    assert (raised.priority, raised.state) == (80, State.BACKUP)
 
 
 def test_version_2_skews_by_seconds_whatever_the_interval():
