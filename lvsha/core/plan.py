@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from itertools import chain
 from typing import TypeAlias
 
@@ -56,9 +57,12 @@ class Required(Enum):
     ANY = "any"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RealServer:
-    """A real server of one service. No `checks`: always up."""
+    """A real server of one service. No `checks`: always up.
+
+    Without slots, so that its key is made once: every table is looked up by it.
+    """
 
     address: Address
     port: int
@@ -70,7 +74,7 @@ class RealServer:
     checks: tuple[Check, ...] = ()
     required: Required = Required.ALL
 
-    @property
+    @cached_property
     def key(self) -> DestinationKey:
         return DestinationKey(self.address, self.port)
 
