@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,10 +36,15 @@ def unprivileged(directory: Path) -> dict[str, object]:
     nobody = pwd.getpwnam("nobody")
     for path in [directory, *directory.rglob("*")]:
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    for parent in directory.parents:
-        if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+    traversable(directory)
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def traversable(directory: Path) -> None:
+    """Let others than root reach what is in it."""
+    for path in [directory, *directory.parents]:
+        if path.stat().st_mode & 0o011 != 0o011:
+            path.chmod(path.stat().st_mode | 0o011)
 
 
 def free_port() -> int:
@@ -62,8 +67,11 @@ def private_server(command: str, options: str, directory: Path) -> Iterator[int]
 
 
 @contextmanager
-def running(command: list[str], directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program as nobody in its directory; its output is in `log` there."""
+def running(
+    command: list[str], directory: Path, identity: Mapping[str, object] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in its directory, as nobody or as said; its output is in `log` there."""
+    identity = unprivileged(directory) if identity is None else identity
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -72,7 +80,7 @@ def running(command: list[str], directory: Path) -> Iterator[subprocess.Popen[by
             stderr=log,
             cwd=directory,
             start_new_session=True,
-            **unprivileged(directory),  # type: ignore[call-overload]
+            **identity,  # type: ignore[call-overload]
         )
     try:
         yield process
