@@ -38,6 +38,19 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """What a peer of a virtual router last advertised; `interval` in seconds.
+
+    `checksum` is the form its version 3 IPv4 packets have, in the file's words, else empty.
+    """
+
+    address: str
+    priority: int
+    interval: float
+    checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RouterStatus:
     """One virtual router as the status shows it. `master` is None when unknown."""
 
@@ -52,6 +65,7 @@ class RouterStatus:
     addresses: tuple[str, ...]
     faults: tuple[str, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
+    peers: tuple[PeerStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

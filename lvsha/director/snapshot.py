@@ -90,6 +90,7 @@ def _router(router: RouterStatus) -> dict[str, Any]:
         "addresses": list(router.addresses),
         "faults": list(router.faults),
         "counters": dict(router.counters),
+        "peers": [asdict(peer) for peer in router.peers],
     }
 
 

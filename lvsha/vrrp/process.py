@@ -32,6 +32,7 @@ from lvsha.vrrp.observations import Lateness
 from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.segment import Segment, leftovers
 from lvsha.vrrp.tracking import Tracking
+from lvsha.vrrp.unicast import UnicastReceivers
 
 STATUS_INTERVAL = 2.0
 STATUS_SPACING = 0.05
@@ -81,6 +82,7 @@ class VrrpProcess:
         self._wire = wire
         self._channel = channel
         self._segments: dict[str, Segment] = {}
+        self._unicast = UnicastReceivers(wire)
         self._routers: dict[Key, RunningRouter] = {}
         self._effects: dict[Key, asyncio.Task[None]] = {}
         self._tracking = Tracking(addresses, self._impose)
@@ -134,7 +136,7 @@ class VrrpProcess:
         wanted = {_key(vr): vr for vr in plan.routers}
         await self._stop([key for key in self._routers if key not in wanted])
         for name in {vr.interface for vr in plan.routers} - self._segments.keys():
-            self._segments[name] = Segment(name, self._addresses, self._wire)
+            self._segments[name] = Segment(name, self._addresses, self._wire, self._unicast)
         virtual = [
             address.ip for vr in plan.routers for address in (*vr.addresses, *vr.excluded_addresses)
         ]

@@ -1,13 +1,14 @@
-"""One socket for all virtual routers of an interface and family, told apart by VRID."""
+"""One socket for all virtual routers that hear the same packets, told apart by VRID."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
-from lvsha.core.types import Address, Family
+from lvsha.core.types import Address
 from lvsha.errors import KernelError
-from lvsha.kernel.ports import Link, Packet, Wire
+from lvsha.kernel.ports import Packet, VrrpSocket
 
 PACKETS_AT_ONCE = 256
 """Packets read before timers get their turn again, so that a flood can not hold them up."""
@@ -20,16 +21,22 @@ class Listener(Protocol):
 
 
 class Receiver:
-    """Raises KernelError where the socket can not be opened.
+    """`opened` makes the socket; it raises KernelError where there can be none.
 
-    `counters` are of packets that belong to no virtual router here, by cause.
+    `index` is that of the interface the socket is on, 0 for none. `counters` are of packets that
+    belong to no virtual router here, by cause.
     """
 
-    def __init__(self, wire: Wire, link: Link, family: Family) -> None:
-        self.index = link.index
+    def __init__(self, opened: Callable[[Callable[[], None]], VrrpSocket], index: int = 0) -> None:
+        self.index = index
         self.counters: Counter[str] = Counter()
         self._listeners: dict[int, Listener] = {}
-        self._socket = wire.open(link, family, self.drain)
+        self._socket = opened(self.drain)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody listens here."""
+        return not self._listeners
 
     def join(self, virtual_router_id: int, listener: Listener) -> None:
         self._listeners[virtual_router_id] = listener
@@ -60,6 +67,7 @@ class Receiver:
         if len(packet.data) < 2:
             self.counters["truncated"] += 1
         elif (listener := self._listeners.get(packet.data[1])) is None:
-            self.counters["virtual_router_id"] += 1
+            if packet.destination.is_multicast or not self.index:  # else it is meant for another
+                self.counters["virtual_router_id"] += 1
         else:
             listener.receive(packet)

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from lvsha.core import advert
-from lvsha.core.advert import GROUP, Advertisement
+from lvsha.core.advert import GROUP
+from lvsha.core.authentication import Password
 from lvsha.core.election import begin, step
 from lvsha.core.mastership import (
     STOPPING,
@@ -38,9 +39,10 @@ from lvsha.core.messages import RouterStatus
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.tracking import Effect
 from lvsha.core.types import Address
-from lvsha.errors import KernelError, PacketError
+from lvsha.errors import KernelError
 from lvsha.kernel.ports import Packet
 from lvsha.runtime.logs import log
+from lvsha.vrrp.gate import Gate
 from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.observations import Lateness, OncePerMinute
 from lvsha.vrrp.receiver import Receiver
@@ -67,8 +69,11 @@ class RunningRouter:
         self._outside = Effect(vr.priority)
         self._shared: frozenset[str] = frozenset()
         self._timer: asyncio.TimerHandle | None = None
-        self._counters: Counter[str] = Counter({"sent": 0, "received": 0})
         self._said = OncePerMinute()
+        self._gate = Gate(vr, self._warn_once)
+        self._counters = self._gate.counters
+        self._counters.update({"sent": 0, "received": 0})
+        _warn_of_password(vr)
 
     @property
     def state(self) -> State:
@@ -109,6 +114,8 @@ class RunningRouter:
 
     def reconfigure(self, vr: VirtualRouter) -> None:
         """Other parameters for the same virtual router; mastership is kept."""
+        if vr.authentication != self.plan.authentication:
+            _warn_of_password(vr)
         self.plan = vr
         self._become(replace(vr, source=self._vr.source))
         self._changed()
@@ -118,14 +125,9 @@ class RunningRouter:
         if packet.source == self._vr.source:
             self._counters["own"] += 1
             return
-        try:
-            ad = self._judge(packet)
-        except PacketError as error:
-            self._counters[error.cause] += 1
-            self._warn_once("vrrp.dropped", error.cause, cause=error.cause, detail=str(error))
-            return
-        self._counters["received"] += 1
-        self.feed(Received(ad, packet.source))
+        ad = self._gate.judge(packet)
+        if ad is not None:
+            self.feed(Received(ad, packet.source))
 
     def status(self) -> RouterStatus:
         router, vr = self._router, self._vr
@@ -144,6 +146,7 @@ class RunningRouter:
             addresses=tuple(map(str, vr.addresses)),
             faults=tuple(sorted(router.faults)),
             counters=dict(counters),
+            peers=self._gate.peers,
         )
 
     def close(self) -> None:
@@ -169,22 +172,8 @@ class RunningRouter:
     def _become(self, vr: VirtualRouter) -> None:
         if vr != self._vr:
             previous, self._vr = self._vr, vr
+            self._gate.reconfigure(vr)
             self.feed(Reconfigure(previous))
-
-    def _judge(self, packet: Packet) -> Advertisement:
-        vr, source = self._vr, packet.source
-        if packet.destination != GROUP[vr.family]:
-            raise PacketError("destination", f"{packet.destination} from {source}")
-        ad = advert.decode(packet.data, source, packet.destination, packet.ttl)
-        advert.admit(ad, vr, source)
-        if not advert.same_addresses(ad, vr):
-            self._counters["address_list"] += 1
-            theirs = ", ".join(map(str, ad.addresses))
-            self._warn_once("vrrp.mismatch", source, source=str(source), addresses=theirs)
-        if ad.version == 3 and source.version == 4:
-            form = "with_pseudo_header" if ad.pseudo_header else "without"
-            self._counters[f"checksum_{form}"] += 1
-        return ad
 
     def _arm(self) -> None:
         """Timers only ever move earlier: a later deadline is found out when the old one fires."""
@@ -238,16 +227,19 @@ class RunningRouter:
         receiver, vr = self._receiver, self._vr
         if receiver is None or vr.source is None:
             return
-        group = GROUP[vr.family]
-        message = advert.encode(advert.of(vr, priority), vr.source, group)
-        try:
-            receiver.send(message, vr.source, group)
-        except KernelError as error:
-            self._counters["send_errors"] += 1
-            if priority != STOPPING:  # on the way out of a dead link nothing else is expected
-                self._warn_once("kernel.error", error.errno, what="advertise", error=str(error))
-        else:
-            self._counters["sent"] += 1
+        destinations = vr.peers or (GROUP[vr.family],)
+        ad = advert.of(vr, priority)
+        trailer = self._gate.sign(ad, vr.source)
+        for destination in destinations:
+            message = advert.encode(ad, vr.source, destination, trailer)
+            try:
+                receiver.send(message, vr.source, destination)
+            except KernelError as error:
+                self._counters["send_errors"] += 1
+                if priority != STOPPING:  # on the way out of a dead link nothing else is expected
+                    self._warn_once("kernel.error", error.errno, what="advertise", error=str(error))
+            else:
+                self._counters["sent"] += 1
 
     def _warn_once(self, event: str, subject: object, **fields: object) -> None:
         if self._said.allows((event, subject), asyncio.get_running_loop().time()):

@@ -18,6 +18,7 @@ from lvsha.kernel.ports import Addresses, Link, Wire
 from lvsha.vrrp.receiver import Receiver
 from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.trackers.link import link_fault
+from lvsha.vrrp.unicast import UnicastReceivers
 
 
 class Segment:
@@ -26,16 +27,20 @@ class Segment:
     `virtual_addresses` are those of every router of this node: none of them is a source.
     """
 
-    def __init__(self, name: str, addresses: Addresses, wire: Wire) -> None:
+    def __init__(
+        self, name: str, addresses: Addresses, wire: Wire, unicast: UnicastReceivers
+    ) -> None:
         self.name = name
         self.virtual_addresses: frozenset[Address] = frozenset()
         self.present: tuple[InterfaceAddress, ...] = ()
         self._link: Link | None = None
         self._addresses = addresses
         self._wire = wire
+        self._unicast = unicast
         self._routers: dict[tuple[Family, int], RunningRouter] = {}
         self._receivers: dict[Family, Receiver] = {}
-        self._refusals: dict[Family, str] = {}
+        self._refusals: dict[Family | Address, str] = {}
+        self._heard_at: dict[tuple[Family, int], Receiver | None] = {}
         self._usable: dict[Address, bool] = {}
         self._reading = asyncio.Lock()
         self._told = 0
@@ -54,10 +59,9 @@ class Segment:
         self._routers[_key(router.plan)] = router
 
     def remove(self, router: RunningRouter) -> None:
-        del self._routers[_key(router.plan)]
-        family, virtual_router_id = _key(router.plan)
-        if receiver := self._receivers.get(family):
-            receiver.leave(virtual_router_id)
+        key = _key(router.plan)
+        del self._routers[key]
+        self._listen(key, None, router)
         self.settle()
 
     async def refresh(self) -> None:
@@ -87,17 +91,41 @@ class Segment:
     def settle(self) -> None:
         """Let everything follow from what is known."""
         self._usable.clear()
-        wanted = {router.plan.family for router in self.routers}
+        wanted = {router.plan.family for router in self.routers if not router.plan.peers}
         for family in tuple(self._receivers):
             if family not in wanted or not self._is_current(self._receivers[family]):
                 self._receivers.pop(family).close()
         for family in wanted - self._receivers.keys():
             self._open(family)
-        for (family, virtual_router_id), router in tuple(self._routers.items()):
+        for key, router in tuple(self._routers.items()):
             router.holder.link = self._link
-            if receiver := self._receivers.get(family):
-                receiver.join(virtual_router_id, router)
+            receiver = self._receiver(router.plan)
+            self._listen(key, receiver, router)
             router.place(receiver, self._source(router), self._faults(router))
+        self._unicast.close_idle()
+
+    def _receiver(self, vr: VirtualRouter) -> Receiver | None:
+        """Where `vr` hears and speaks. None: nowhere now, and `_refusals` may say why."""
+        if not vr.peers or vr.source is None:
+            return self._receivers.get(vr.family)
+        self._refusals.pop(vr.source, None)
+        try:
+            return self._unicast.at(vr.source)
+        except KernelError as error:
+            self._refusals[vr.source] = str(error)
+            return None
+
+    def _listen(
+        self, key: tuple[Family, int], receiver: Receiver | None, router: RunningRouter
+    ) -> None:
+        """At this receiver and no other."""
+        _, virtual_router_id = key
+        before = self._heard_at.pop(key, None)
+        if before is not None and before is not receiver:
+            before.leave(virtual_router_id)
+        if receiver is not None:
+            receiver.join(virtual_router_id, router)
+            self._heard_at[key] = receiver
 
     def close(self) -> None:
         for receiver in self._receivers.values():
@@ -112,8 +140,11 @@ class Segment:
         self._refusals.pop(family, None)
         if self._link is None:
             return
+        link = self._link
         try:
-            receiver = Receiver(self._wire, self._link, family)
+            receiver = Receiver(
+                lambda readable: self._wire.open(link, family, readable), link.index
+            )
         except KernelError as error:
             self._refusals[family] = str(error)
             return
@@ -122,7 +153,10 @@ class Segment:
     def _faults(self, router: RunningRouter) -> frozenset[str]:
         if (fault := self._link_fault()) is not None:
             return frozenset({fault})
-        if refusal := self._refusals.get(router.plan.family):
+        plan = router.plan
+        if refusal := self._refusals.get(
+            plan.source if plan.peers and plan.source else plan.family
+        ):
             return frozenset({refusal})
         return frozenset(self._source_faults(router))
 

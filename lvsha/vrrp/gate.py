@@ -1,0 +1,119 @@
+"""What of the packets with our VRID takes part in the election, and what they tell of the peers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lvsha.core import advert
+from lvsha.core.advert import GROUP, Advertisement
+from lvsha.core.authentication import HmacKeys
+from lvsha.core.messages import PeerStatus
+from lvsha.core.plan import VirtualRouter
+from lvsha.core.types import Address, Family
+from lvsha.errors import PacketError
+from lvsha.kernel.ports import Packet
+
+if TYPE_CHECKING:
+    from lvsha.vrrp.authenticator import Authenticator
+
+PEERS = 16
+"""Peers remembered; whoever is first heard beyond that is not."""
+
+
+class Gate:
+    """The receive checks of one virtual router.
+
+    `warn(event, subject, **fields)` is called at every packet, whoever it tells limits it.
+    """
+
+    def __init__(self, vr: VirtualRouter, warn: Callable[..., None]) -> None:
+        self.counters: Counter[str] = Counter()
+        self._warn = warn
+        self._peers: dict[Address, PeerStatus] = {}
+        self._authenticator: Authenticator | None = None
+        self.reconfigure(vr)
+
+    def reconfigure(self, vr: VirtualRouter) -> None:
+        """Other parameters; what authentication has heard so far stays known."""
+        self._vr = vr
+        if not isinstance(vr.authentication, HmacKeys):
+            self._authenticator = None
+        elif self._authenticator is None:
+            self._authenticator = _authenticator(vr.authentication, vr.advertisement_interval)
+        else:
+            self._authenticator.reconfigure(vr.authentication, vr.advertisement_interval)
+
+    @property
+    def peers(self) -> tuple[PeerStatus, ...]:
+        """What each peer last advertised."""
+        return tuple(self._peers.values())
+
+    def sign(self, ad: Advertisement, source: Address) -> bytes:
+        """The trailer of an advertisement of ours, empty where there are no keys."""
+        if self._authenticator is None:
+            return b""
+        # The checksum is not signed: one trailer serves all destinations.
+        return self._authenticator.sign(advert.encode(ad, source, source), source)
+
+    def judge(self, packet: Packet) -> Advertisement | None:
+        """The advertisement of a packet, or None for one that must not have any effect."""
+        try:
+            ad = self._admitted(packet)
+        except PacketError as error:
+            self.counters[error.cause] += 1
+            self._warn("vrrp.dropped", error.cause, cause=error.cause, detail=str(error))
+            return None
+        self.counters["received"] += 1
+        self._note(ad, packet.source)
+        return ad
+
+    def _admitted(self, packet: Packet) -> Advertisement:
+        vr, source = self._vr, packet.source
+        if vr.peers and source not in vr.peers:
+            raise PacketError("peer", f"{source} is none of ours")
+        if packet.destination != (vr.source if vr.peers else GROUP[vr.family]):
+            raise PacketError("destination", f"{packet.destination} from {source}")
+        ad = advert.decode(
+            packet.data,
+            source,
+            packet.destination,
+            packet.ttl,
+            lowest_ttl=vr.accept_ttl if vr.peers else 255,
+            trailer=self._authenticator.length if self._authenticator else 0,
+        )
+        if self._authenticator:
+            self._authenticator.verify(packet.data, source)
+        advert.admit(ad, vr, source)
+        return ad
+
+    def _note(self, ad: Advertisement, source: Address) -> None:
+        vr = self._vr
+        if not advert.same_addresses(ad, vr):
+            self.counters["address_list"] += 1
+            theirs = ", ".join(map(str, ad.addresses))
+            self._warn("vrrp.mismatch", source, source=str(source), addresses=theirs)
+        if ad.interval != vr.advertisement_interval:
+            self.counters["interval_learned"] += 1
+            subject = (source, ad.interval)
+            self._warn("vrrp.mismatch", subject, source=str(source), interval=ad.interval)
+        form = _checksum_form(ad, vr.family)
+        if form:
+            self.counters[f"checksum_{form}"] += 1
+        if source in self._peers or len(self._peers) < PEERS:
+            self._peers[source] = PeerStatus(str(source), ad.priority, ad.interval, form)
+
+
+def _checksum_form(ad: Advertisement, family: Family) -> str:
+    """Only version 3 over IPv4 has a choice."""
+    if ad.version == 2 or family is Family.IPV6:
+        return ""
+    return "with_pseudo_header" if ad.pseudo_header else "without"
+
+
+def _authenticator(keys: HmacKeys, interval: float) -> Authenticator:
+    """Imported here: a router without keys does without it."""
+    from lvsha.vrrp.authenticator import Authenticator
+
+    return Authenticator(keys, interval)
