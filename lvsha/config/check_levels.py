@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from lvsha.config.checks import CHECKS, PACE, CommonCheck
+from lvsha.config.checks import CHECKS, PACE, CheckMistake, CommonCheck
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.mapping import CUT, Cut
 from lvsha.config.scalars import show_seconds
 from lvsha.config.wording import not_one_of, report_errors
-from lvsha.core.plan import Check
+from lvsha.core.plan import Check, Origin
 from lvsha.core.probes import Probe
 from lvsha.core.types import Address
 
@@ -31,6 +31,9 @@ class CheckSpec:
     origin: Mapping[str, KeyPath]
     at: KeyPath
 
+
+_ORIGIN = frozenset({"source", "device", "mark"})
+"""Keys that say how a probe's packets leave."""
 
 Single: TypeAlias = CheckSpec | Cut | None
 """None: no check. CUT: a mistake, already reported, leaves it unknown."""
@@ -148,7 +151,16 @@ class Settled:
             common.timeout,
             common.rise,
             common.fall,
+            common.interval_down,
+            common.interval_transition,
+            common.jitter,
+            _origin(common),
         )
+
+
+def _origin(common: CommonCheck) -> Origin | None:
+    origin = Origin(common.source, common.device, common.mark or 0)
+    return None if origin == Origin() else origin
 
 
 def settle(level: Level, report: Report) -> tuple[Settled, ...]:
@@ -173,11 +185,17 @@ def _settle(spec: CheckSpec, report: Report) -> Settled | None:
     if check.timeout > check.interval:
         _report_pace(spec, check, report)
         return None
-    mistakes = list(check.mistakes())
+    mistakes = [*_judge_origin(spec, check), *check.mistakes()]
     for mistake in mistakes:
         at = (*spec.origin.get(mistake.key, spec.at), mistake.key) if mistake.key else spec.at
         report.wrong(at, mistake.message, mistake.hint)
     return None if mistakes else Settled(spec, check.probe(), check)
+
+
+def _judge_origin(spec: CheckSpec, check: CommonCheck) -> Iterator[CheckMistake]:
+    if not check.uses_network:
+        for key in _ORIGIN & spec.values.keys():
+            yield CheckMistake(key, f"a {spec.kind} check sends no packets of its own")
 
 
 def _within_interval(values: Mapping[str, Any]) -> Mapping[str, Any]:

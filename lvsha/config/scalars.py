@@ -247,6 +247,7 @@ Mark: TypeAlias = Annotated[int, PlainValidator(whole(1, 2**32 - 1)), _number(1,
 WeightSum: TypeAlias = Annotated[int, PlainValidator(whole(1, 2**31 - 1)), _number(1, 2**31 - 1)]
 Hysteresis: TypeAlias = Annotated[int, PlainValidator(whole(0, 2**31 - 1)), _number(0, 2**31 - 1)]
 Percent: TypeAlias = Annotated[int, PlainValidator(whole(0, 100)), _number(0, 100)]
+Jitter: TypeAlias = Annotated[int, PlainValidator(whole(0, 50)), _number(0, 50)]
 Results: TypeAlias = Annotated[int, PlainValidator(whole(1, 1000)), _number(1, 1000)]
 
 Duration: TypeAlias = Annotated[float, PlainValidator(seconds), _DURATION_SCHEMA]

@@ -179,6 +179,11 @@ class _Builder:
         if check.port == 0 and settled.common.uses_port:
             hint = "the real server's port is 0; say which one to probe"
             self._report.wrong(settled.spec.at, "missing key 'port'", hint)
+        source = settled.common.source
+        if source is not None and source.version != check.address.version:
+            at = (*settled.spec.origin["source"], "source")
+            family = show_family(Family.of(check.address))
+            self._report.wrong(at, f"{source} is not {family}, as the probed {check.address} is")
         return check
 
 

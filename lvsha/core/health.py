@@ -92,6 +92,18 @@ def judge(check: Check, health: Health, result: ProbeResult) -> Health:
     return Health(health.measured, streak, health.since, result.message, advice)
 
 
+def pause(check: Check, health: Health) -> float:
+    """Seconds from the start of the probe that led to this health to the start of the next.
+
+    While the latest result contradicts what is believed, a change of mind is in the air.
+    """
+    if health.streak:
+        return check.interval_transition or check.interval
+    if health.measured is Measured.DOWN:
+        return check.interval_down or check.interval
+    return check.interval
+
+
 def _without_verdict(health: Health, result: ProbeResult) -> Health:
     """Nothing changes; but while nothing is known, the message says why."""
     if health.measured is Measured.UNKNOWN:

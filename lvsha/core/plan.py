@@ -35,10 +35,21 @@ from lvsha.core.types import (
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """How a probe's packets leave: from which address, by which interface, with which fwmark."""
+
+    source: Address | None = None
+    device: str | None = None
+    mark: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One probe of one target at one pace. Equal checks are one check: services share it.
 
-    `interval` and `timeout` in seconds; `rise` and `fall` are results in a row.
+    `interval` and `timeout` in seconds; `rise` and `fall` are results in a row. The intervals
+    while the target is down, and while results contradict what is believed, are None where they
+    are the same. `jitter` is percent of the interval by which a start may be early or late.
     """
 
     probe: Probe
@@ -48,6 +59,10 @@ class Check:
     timeout: float = 1.0
     rise: int = 2
     fall: int = 3
+    interval_down: float | None = None
+    interval_transition: float | None = None
+    jitter: int = 0
+    origin: Origin | None = None
 
 
 class Required(Enum):

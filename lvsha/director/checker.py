@@ -1,20 +1,21 @@
 """When each check runs, and what its results make of its target's health.
 
 Laws of this file: one probe of a check at a time; starts are spread over the interval, never all
-in one tick; the schedule is absolute (the next start is the last planned one plus the interval),
-so lateness does not add up; a failure seen while our own loop stood still is not believed.
+in one tick; the schedule is absolute (the next start is the last planned one plus the pause), so
+lateness does not add up; a failure seen while our own loop stood still is not believed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol, TypeAlias
 
-from lvsha.core.health import Health, Measured, Outcome, ProbeResult, judge
+from lvsha.core.health import Health, Measured, Outcome, ProbeResult, judge, pause
 from lvsha.core.plan import Check
 from lvsha.director.probe_counters import ProbeCounters
 from lvsha.director.witness import STALL, LagWitness
@@ -55,7 +56,7 @@ class Prober(Protocol):
 class _Watch:
     """A check, its health and its place in the schedule.
 
-    `pause` is the time from this start to the next: the interval, except once, when the check
+    `move` is the longest time from this start to the next: endless, except once, when the check
     moves from the first round to its own place. `excuses` are the failures still to be blamed
     on our own lateness; a pass refills them.
     """
@@ -64,7 +65,7 @@ class _Watch:
     check: Check
     health: Health
     planned: float
-    pause: float
+    move: float
     excuses: int
     start: Start | None = None
     begun: float = 0.0
@@ -78,7 +79,7 @@ class Checkers:
 
     `limit` is how many probes may be under way at once; `on_change` is told of transitions and
     of new advice.
-    `clock` counts seconds as the loop's own does.
+    `clock` counts seconds as the loop's own does; `chance` is from 0 to 1.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Checkers:
         on_change: OnChange,
         limit: int = 1000,
         clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.counters = ProbeCounters()
         self.witness = LagWitness(clock)
@@ -95,6 +97,7 @@ class Checkers:
         self._on_change = on_change
         self._limit = limit
         self._clock = clock
+        self._chance = chance
         self._watches: dict[Check, _Watch] = {}
         self._queue: list[tuple[float, int, _Watch]] = []
         self._added = 0
@@ -124,10 +127,10 @@ class Checkers:
         wanted = dict.fromkeys(checks)
         known = {}
         for check in [check for check in self._watches if check not in wanted]:
-            known[check.probe, check.address, check.port] = self._remove(check)
+            known[_aim(check)] = self._remove(check)
         added = [check for check in wanted if check not in self._watches]
         for place, check in enumerate(added):
-            health = known.get((check.probe, check.address, check.port))
+            health = known.get(_aim(check))
             self._add(check, place / len(added), place / FIRST_ROUND_RATE, health)
         self._arm()
 
@@ -147,8 +150,8 @@ class Checkers:
         number = self._added = self._added + 1
         planned = now + min(delay, check.interval * share)
         place = check.interval * (number * GOLDEN % 1)
-        pause = check.interval - (planned - place) % check.interval
-        watch = _Watch(number, check, health, planned, pause, check.fall)
+        move = check.interval - (planned - place) % check.interval
+        watch = _Watch(number, check, health, planned, move, check.fall)
         self._watches[check] = watch
         self._undecided += health.measured is Measured.UNKNOWN
         heappush(self._queue, (planned, number, watch))
@@ -228,11 +231,19 @@ class Checkers:
         return result
 
     def _plan_next(self, watch: _Watch) -> None:
-        interval = watch.check.interval
-        planned = watch.planned + watch.pause
+        check = watch.check
+        interval = pause(check, watch.health)
+        if check.jitter:
+            interval *= 1 + check.jitter / 100 * (2 * self._chance() - 1)
+        planned = watch.planned + min(interval, watch.move)
         behind = self._clock() - planned
         if behind > interval:
             planned += behind // interval * interval
-        watch.planned, watch.pause = planned, interval
+        watch.planned, watch.move = planned, float("inf")
         heappush(self._queue, (planned, watch.number, watch))
         self._arm()
+
+
+def _aim(check: Check) -> tuple[object, ...]:
+    """All of a check but its pace."""
+    return check.probe, check.address, check.port, check.origin

@@ -25,7 +25,7 @@ def agent(check: Check) -> Attempt:
     """An attempt says `send`, if anything, and hears one line."""
     spec = check.probe
     assert isinstance(spec, AgentProbe)
-    where = target(check.address, check.port)
+    where = target(check)
     up = True
 
     async def attempt() -> Finding:

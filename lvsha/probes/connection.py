@@ -6,20 +6,26 @@ import errno
 import select
 import socket
 import struct
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-from lvsha.core.types import Address
+from lvsha.core.plan import Check, Origin
 from lvsha.probes import faults
 from lvsha.probes.engine import ready
-
-Target: TypeAlias = tuple[int, tuple[str, int]]
-"""Address family and socket address."""
+from lvsha.probes.origin import set_out
 
 RECEIVE_SIZE = 4096
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with time 0: close sends RST and leaves no TIME_WAIT behind, here or there."""
 
 _FAILED = select.EPOLLERR | select.EPOLLHUP
+
+
+class Target(NamedTuple):
+    """Address family and socket address; `origin` None: packets leave as the routing says."""
+
+    family: int
+    address: tuple[str, int]
+    origin: Origin | None = None
 
 
 class Stream(Protocol):
@@ -30,9 +36,10 @@ class Stream(Protocol):
     async def receive(self, doing: str) -> bytes: ...
 
 
-def target(address: Address, port: int) -> Target:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    return family, (str(address), port)
+def target(check: Check) -> Target:
+    """Where a check's probes go."""
+    family = socket.AF_INET if check.address.version == 4 else socket.AF_INET6
+    return Target(family, (str(check.address), check.port), check.origin)
 
 
 class Connection:
@@ -84,14 +91,15 @@ class Connection:
 
 async def connect(where: Target) -> Connection:
     """A connection to the target."""
-    family, address = where
     try:
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = socket.socket(where.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:
         faults.at_once(error.errno)
     connection = Connection(sock)
     try:
-        await _connected(sock, sock.connect_ex(address))
+        if where.origin is not None:
+            set_out(sock, where.origin)
+        await _connected(sock, sock.connect_ex(where.address))
     except BaseException:
         connection.close()
         raise

@@ -6,10 +6,11 @@ import errno
 import select
 import socket
 
-from lvsha.errors import ProbeError
+from lvsha.errors import InconclusiveError, ProbeError
 from lvsha.probes import faults
 from lvsha.probes.connection import Target
 from lvsha.probes.engine import ready
+from lvsha.probes.origin import set_out
 
 LARGEST = 65_535
 """Bytes of a datagram."""
@@ -53,18 +54,22 @@ class Datagrams:
 
 def open_datagrams(where: Target, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> Datagrams:
     """A socket that hears nobody but the target. InconclusiveError where there can be none."""
-    family, address = where
     try:
-        sock = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+        sock = socket.socket(where.family, kind | socket.SOCK_NONBLOCK, protocol)
     except OSError as error:
         faults.at_once(error.errno)
     try:
-        if family == socket.AF_INET:
+        if where.origin is not None:
+            set_out(sock, where.origin)
+        if where.family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
-        sock.connect(address)
+        sock.connect(where.address)
     except OSError as error:
         sock.close()
         faults.at_once(error.errno)
+    except InconclusiveError:
+        sock.close()
+        raise
     return Datagrams(sock)

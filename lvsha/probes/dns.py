@@ -30,7 +30,7 @@ def dns(check: Check) -> Attempt:
     """An attempt asks once, under a random identifier."""
     spec = check.probe
     assert isinstance(spec, DnsProbe)
-    where = target(check.address, check.port)
+    where = target(check)
     question = message.make_query(spec.name, spec.record).to_wire()[2:]
     answers = Answers(spec) if spec.answer else None
     ask = _over_tcp if spec.transport == "tcp" else _over_udp

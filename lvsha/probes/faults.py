@@ -22,9 +22,9 @@ NETWORK_ERRORS = frozenset(
 _LOCAL_ERRORS = frozenset({errno.ENOBUFS, errno.ENOMEM})
 
 
-def at_once(code: int | None) -> NoReturn:
-    """An error before any packet has left: this machine's."""
-    raise InconclusiveError(f"this machine: {_words(code)}")
+def at_once(code: int | None, doing: str = "") -> NoReturn:
+    """An error before any packet has left: this machine's. `doing` is what it would not do."""
+    raise InconclusiveError(": ".join(filter(None, ("this machine", doing, _words(code)))))
 
 
 def later(code: int | None, doing: str) -> NoReturn:

@@ -34,7 +34,7 @@ def grpc(check: Check) -> Attempt:
     """An attempt asks for the health of the service."""
     spec = check.probe
     assert isinstance(spec, GrpcProbe)
-    where = target(check.address, check.port)
+    where = target(check)
     speaker = None
     if spec.tls is not None:
         from lvsha.probes.secure import Tls

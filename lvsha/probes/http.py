@@ -57,7 +57,7 @@ def _version(spec: HttpProbe) -> Callable[[Request], Exchange]:
 
 def _hop(spec: HttpProbe, check: Check, first: Request) -> Callable[[Exchange], Awaitable[Answer]]:
     """What makes one exchange on a new connection."""
-    where = target(check.address, check.port)
+    where = target(check)
     tls = _tls(spec, first)
 
     async def hop(exchange: Exchange) -> Answer:

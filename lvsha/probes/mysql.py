@@ -35,7 +35,7 @@ _LARGEST = 4096
 def mysql(check: Check) -> Attempt:
     """An attempt is greeted, logs in and takes either answer."""
     assert isinstance(check.probe, MysqlProbe)
-    where = target(check.address, check.port)
+    where = target(check)
 
     async def attempt() -> str:
         connection = await connect(where)

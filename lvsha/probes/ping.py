@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lvsha.core.internet import checksum
 from lvsha.core.plan import Check
@@ -40,9 +40,9 @@ _ICMP: dict[int, _Icmp] = {
 
 def ping(check: Check) -> Attempt:
     """An attempt sends one echo request and waits for its reply."""
-    where = target(check.address, 0)
-    icmp = _ICMP[where[0]]
-    kind = _allowed(where[0], icmp.protocol)
+    where = target(replace(check, port=0))
+    icmp = _ICMP[where.family]
+    kind = _allowed(where.family, icmp.protocol)
 
     async def attempt() -> str:
         payload = os.urandom(_PAYLOAD_SIZE)
@@ -52,7 +52,7 @@ def ping(check: Check) -> Attempt:
             datagrams.send(_request(icmp, identifier, payload))
             while True:
                 packet = await datagrams.receive("waiting for the echo reply")
-                if kind == socket.SOCK_RAW and where[0] == socket.AF_INET:
+                if kind == socket.SOCK_RAW and where.family == socket.AF_INET:
                     packet = packet[(packet[0] & 0x0F) * 4 :]  # RFC 791 §3.1: IHL
                 if _is_reply(packet, icmp.reply, payload):
                     return "echo reply"

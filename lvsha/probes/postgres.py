@@ -28,7 +28,7 @@ _DOING = "waiting for the answer"
 def postgres(check: Check) -> Attempt:
     """An attempt knocks and leaves without a password."""
     assert isinstance(check.probe, PostgresProbe)
-    where = target(check.address, check.port)
+    where = target(check)
 
     async def attempt() -> str:
         connection = await connect(where)

@@ -16,7 +16,7 @@ def redis(check: Check) -> Attempt:
     """An attempt logs in if it can and wants PONG."""
     spec = check.probe
     assert isinstance(spec, RedisProbe)
-    where = target(check.address, check.port)
+    where = target(check)
 
     async def attempt() -> str:
         secret = password(spec.password_file) if spec.password_file else None

@@ -25,7 +25,7 @@ def smtp(check: Check) -> Attempt:
     """An attempt is one polite session without mail."""
     spec = check.probe
     assert isinstance(spec, SmtpProbe)
-    where = target(check.address, check.port)
+    where = target(check)
     name = spec.helo or socket.gethostname()
 
     speaker = None

@@ -19,7 +19,7 @@ def tcp(check: Check) -> Attempt:
     """An attempt connects, says what is to be said, and closes once it has heard enough."""
     spec = check.probe
     assert isinstance(spec, TcpProbe)
-    where = target(check.address, check.port)
+    where = target(check)
     found, wanted = _expectation(spec)
 
     async def attempt() -> str:

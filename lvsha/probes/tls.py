@@ -13,7 +13,7 @@ def tls(check: Check) -> Attempt:
     """An attempt shakes hands and says goodbye."""
     spec = check.probe
     assert isinstance(spec, TlsProbe)
-    where = target(check.address, check.port)
+    where = target(check)
     speaker = Tls(spec.tls, str(check.address))
 
     async def attempt() -> str:

@@ -18,7 +18,7 @@ def udp(check: Check) -> Attempt:
     """An attempt sends one datagram and hears one."""
     spec = check.probe
     assert isinstance(spec, UdpProbe)
-    where = target(check.address, check.port)
+    where = target(check)
 
     async def attempt() -> str:
         datagrams = open_datagrams(where)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
+from lvsha.core.plan import Origin
 from lvsha.core.probes import (
     GrpcProbe,
     HttpProbe,
@@ -118,3 +121,18 @@ def test_a_host_that_names_none_needs_one(host: str) -> None:
     (check,) = plan.services[0].real_servers[0].checks
     assert check is not None
     assert attempt(check)
+
+
+def test_every_type_has_paces_for_states_and_ways_to_leave() -> None:
+    keys = "interval_down: 5s, interval_transition: 500ms, jitter: 10"
+    ways = "source: 192.168.1.11, device: eth0, mark: 7"
+    plan = cluster(service(f"check: {{type: tcp, {keys}, {ways}}}"))
+    (check,) = plan.services[0].real_servers[0].checks
+    assert (check.interval_down, check.interval_transition, check.jitter) == (5.0, 0.5, 10)
+    assert check.origin == Origin(ip_address("192.168.1.11"), "eth0", 7)
+
+
+def test_paces_for_states_cross_to_another_type_and_ways_to_leave_do_not() -> None:
+    head = "defaults: {check: {type: tcp, interval_down: 5s, jitter: 10, mark: 7}}\n"
+    (check,) = cluster(head + service("check: {type: http}")).services[0].real_servers[0].checks
+    assert (check.interval_down, check.jitter, check.origin) == (5.0, 10, None)

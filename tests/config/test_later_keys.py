@@ -23,12 +23,6 @@ ROUTER = [
 SERVICE = ["damping: {transitions: 4}"]
 TOP = ["sync_groups: [{name: both, routers: [web]}]", "connection_sync: {interface: eth1}"]
 CHECK = [
-    "interval_down: 1s",
-    "interval_transition: 1s",
-    "jitter: 100ms",
-    "source: 192.168.1.11",
-    "device: eth0",
-    "mark: 1",
     "via: vip",
 ]
 

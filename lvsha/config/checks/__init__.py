@@ -46,7 +46,9 @@ CheckType: TypeAlias = (
 CHECKS: dict[str, type[CheckType]] = {
     model.model_fields["type"].default: model for model in get_args(CheckType)
 }
-PACE = frozenset({"interval", "timeout", "rise", "fall"})
+PACE = frozenset(
+    {"interval", "interval_down", "interval_transition", "jitter", "timeout", "rise", "fall"}
+)
 """Keys inherited whatever the types; a type's own options stay with the type."""
 
 

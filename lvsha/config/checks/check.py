@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lvsha.config.mapping import Strict
-from lvsha.config.scalars import CheckInterval, CheckTimeout, IpAddress, RealPort, Results
+from lvsha.config.scalars import (
+    CheckInterval,
+    CheckTimeout,
+    InterfaceName,
+    IpAddress,
+    Jitter,
+    Mark,
+    RealPort,
+    Results,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,7 @@ class CommonCheck(Strict):
     """What a check of any type may say."""
 
     uses_port: ClassVar[bool] = True
+    uses_network: ClassVar[bool] = True
 
     address: IpAddress | None = None
     """Where to probe; default the real server's address."""
@@ -30,12 +40,24 @@ class CommonCheck(Strict):
     """Where to probe; default the real server's port."""
     interval: CheckInterval = 2.0
     """From the start of one probe to the start of the next: 10ms to 24h."""
+    interval_down: CheckInterval | None = None
+    """The same while the target is down; default `interval`."""
+    interval_transition: CheckInterval | None = None
+    """The same while `rise` or `fall` is being counted; default `interval`."""
+    jitter: Jitter = 0
+    """Percent of the interval by which each probe may start earlier or later, by chance."""
     timeout: CheckTimeout = 1.0
     """For the whole probe, not longer than `interval`, which also bounds the default."""
     rise: Results = 2
     """Passes in a row that bring a server back. The first verdict of all needs only one."""
     fall: Results = 3
     """Failures in a row that take a server out."""
+    source: IpAddress | None = None
+    """Address of this machine to probe from."""
+    device: InterfaceName | None = None
+    """Network interface to probe through."""
+    mark: Mark | None = None
+    """Firewall mark of the probe's packets, for routing rules."""
 
     def mistakes(self) -> Iterator[CheckMistake]:
         """What is wrong between keys that are right by themselves, once all levels are merged."""

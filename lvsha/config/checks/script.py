@@ -42,6 +42,8 @@ class ScriptCheck(CommonCheck):
     It finds the target in LVSHA_ADDRESS and LVSHA_PORT, and is killed at the deadline.
     """
 
+    uses_network: ClassVar[bool] = False
+
     type: Literal["script"] = "script"
     exec: Annotated[
         tuple[str, ...] | None, PlainValidator(_program, json_schema_input_type=list[str])
@@ -65,6 +67,7 @@ class FileCheck(CommonCheck):
     """A file on this machine is missing, empty or begins with 0; or has the words of an agent."""
 
     uses_port: ClassVar[bool] = False
+    uses_network: ClassVar[bool] = False
 
     type: Literal["file"] = "file"
     path: FilePath | None = None
