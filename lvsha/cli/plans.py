@@ -23,6 +23,7 @@ from lvsha.core import balance, desired, diff
 from lvsha.core.balance import Role, Standing
 from lvsha.core.codec import encode
 from lvsha.core.ipvsadm.lines import save_line
+from lvsha.core.places import with_places
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
 from lvsha.core.types import DestinationKey, IpvsTable, Key
 from lvsha.director.ownership import Ownership
@@ -92,7 +93,8 @@ def changes(plan: DirectorPlan, owned: Set[Key], ipvs: Ipvs, view: desired.View)
             yield f"--set {wanted.tcp} {wanted.tcp_fin} {wanted.udp}"
     actual = ipvs.table()
     view = replace(view, leaving=lambda service: _leaving(service, actual))
-    for command in diff.commands(desired.build(plan, view, actual), actual, owned):
+    commands = diff.commands(desired.build(plan, view, actual), actual, owned)
+    for command in with_places(commands, {each.key: each for each in plan.services}):
         yield save_line(command)
 
 
@@ -123,7 +125,8 @@ def _view(runtime_dir: Path) -> desired.View:
         if found is not None:
             return _standing(server, found)
         standing = desired.all_up(service, server)
-        return replace(standing, role=Role.KEEP) if server.checks else standing
+        waits = server.checks and standing.role is Role.SERVE
+        return replace(standing, role=Role.KEEP) if waits else standing
 
     return desired.View(judge, lambda service: service.name not in inactive)
 

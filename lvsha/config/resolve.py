@@ -151,7 +151,12 @@ def resolve_real_server(
     None: the one of this machine's `own_addresses` that a service lists. UsageError: no service
     lists it, or several fit.
     """
-    listed = {server.address for service in cluster.services for server in service.servers}
+    listed = {
+        server.address
+        for service in cluster.services
+        for server in service.servers
+        if server.forwarding is not Forwarding.LOCAL  # a director's own backup
+    }
     chosen = _choose(cluster, listed, address, own_addresses)
     addresses = dict.fromkeys(_loopback(cluster, chosen))
     return RealServerPlan(cluster.name, chosen, tuple(addresses))

@@ -113,6 +113,14 @@ def test_with_nat_a_real_server_carries_nothing() -> None:
     assert resolve_real_server(file, ip_address("10.0.0.1"), []).virtual_addresses == ()
 
 
+def test_backups_are_real_servers_but_for_those_on_the_director_itself() -> None:
+    file = cluster(service("backups: [[10.0.0.5], [127.0.0.1]]", servers="[10.0.0.1]"))
+    own = [ip_address("127.0.0.1"), ip_address("10.0.0.5")]
+    plan = resolve_real_server(file, None, own)
+    assert plan.address == ip_address("10.0.0.5")
+    assert plan.virtual_addresses == (LoopbackAddress(VIP, Forwarding.DR),)
+
+
 def test_a_marked_service_is_served_at_the_routers_addresses_of_its_family() -> None:
     file = cluster("""\
         virtual_routers:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from lvsha.core.plan import RealServer, VirtualService
+from lvsha.core.plan import Initial, RealServer, VirtualService
 from lvsha.core.types import (
     Family,
     Forwarding,
@@ -237,3 +237,39 @@ def test_an_excluded_address_carries_a_service_too() -> None:
 def test_tcp_and_udp_of_one_port_are_two_services() -> None:
     second = service("protocol: udp").replace("name: http", "name: dns").partition("\n")[2]
     assert len(cluster(service() + second).services) == 2
+
+
+def test_a_backup_gets_the_forwarding_it_needs() -> None:
+    found = _one(
+        service(
+            "backups: [[192.168.1.31, {address: 192.168.1.32, port: 8080}, 127.0.0.1],"
+            " [{address: 192.168.1.33, forwarding: tun}]]"
+        )
+    )
+    assert [[server.forwarding for server in tier] for tier in found.backups] == [
+        [Forwarding.DR, Forwarding.NAT, Forwarding.LOCAL],
+        [Forwarding.TUN],
+    ]
+
+
+def test_what_says_who_serves_is_in_the_plan() -> None:
+    found = _one(
+        service(
+            "quorum: 2",
+            "hysteresis: 1",
+            "initial: up",
+            "slow_start: 30s",
+            "drain_timeout: 2m",
+            "panic_threshold: 60",
+            "active_when: master",
+        )
+        + router()
+    )
+    assert (found.quorum, found.hysteresis, found.initial) == (2, 1, Initial.UP)
+    assert (found.slow_start, found.drain_timeout, found.panic_threshold) == (30.0, 120.0, 60)
+    assert found.router == "web"
+
+
+def test_with_mh_a_failed_server_keeps_its_place_whatever_is_inherited() -> None:
+    text = service("scheduler: mh") + "defaults: {on_failure: remove}\n"
+    assert _one(text).on_failure is OnFailure.QUIESCE

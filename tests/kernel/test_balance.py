@@ -17,6 +17,7 @@ import pytest
 
 from lvsha.core.messages import RouterStatus, VrrpStatus
 from lvsha.lab.nodes import wait_for
+from lvsha.lab.responder import Responder
 from tests.kernel.balanced import MAPPED_PORT, Balanced, address, endpoint
 from tests.kernel.site import CLIENTS, Site, source
 
@@ -73,6 +74,20 @@ def test_backups_stand_in_and_step_back_without_a_failed_request(balanced, event
         balanced.comes_to(nat1=1, nat2=0)
     assert traffic.failed == []
     assert [(event["old"], event["new"]) for event in events("service.tier")] == [(0, 1), (1, 0)]
+
+
+def test_a_backup_on_the_director_itself_stands_in(balanced) -> None:
+    backups = [[{"address": "127.0.0.1", "check": "none"}]]
+    target = balanced.start({"nat1": 1}, backups=backups)
+    apology = Responder(balanced.site.director, [80])
+    try:
+        assert balanced.site.client.ask(target) == "nat1"
+        balanced.fail("nat1")
+        wait_for("the backup", lambda: balanced.running.service()["tier"] == 1, 30)
+        wait_for("nat1 out", lambda: balanced.weights()["nat1"] == 0, 30)
+        assert set(balanced.site.client.count(target, 4)) == {"lb1"}
+    finally:
+        apology.close()
 
 
 def test_in_panic_nobody_is_taken_out_and_everybody_is_served(balanced, events) -> None:
