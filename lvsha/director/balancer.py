@@ -16,16 +16,16 @@ from pathlib import Path
 
 from lvsha.core.balance import Order, weighs
 from lvsha.core.health import Admin, Health, ProbeResult
-from lvsha.core.messages import VrrpStatus
+from lvsha.core.messages import Track, VrrpStatus
 from lvsha.core.plan import Check, DirectorPlan, RealServer, VirtualService
 from lvsha.core.types import Key
-from lvsha.director.board import Board
+from lvsha.director.board import Board, Verdict
 from lvsha.director.drains import Drained, Drains
 from lvsha.director.orders import Orders
 from lvsha.director.reconciler import Reconciler
 from lvsha.director.services import Services
 from lvsha.director.suspicion import Suspicion
-from lvsha.director.telling import tell_verdict
+from lvsha.director.telling import tell_damped, tell_verdict
 from lvsha.errors import KernelError, UsageError
 from lvsha.kernel.ports import Ipvs
 from lvsha.runtime.logs import log
@@ -46,11 +46,16 @@ VERBS = {"drain": Admin.DRAIN, "enable": Admin.ENABLED, "disable": Admin.DISABLE
 class Balancer:
     """One director's services, their servers' orders and drains, and who is told of changes.
 
-    Made on the loop it runs on. `wall` counts seconds since the epoch.
+    Made on the loop it runs on. `tell` hears of each service whether its quorum holds, once and
+    whenever that changes. `wall` counts seconds since the epoch.
     """
 
     def __init__(
-        self, board: Board, runtime_dir: Path, wall: Callable[[], float] = time.time
+        self,
+        board: Board,
+        runtime_dir: Path,
+        wall: Callable[[], float] = time.time,
+        tell: Callable[[Track], None] = lambda _: None,
     ) -> None:
         clock = asyncio.get_running_loop().time
         self._board = board
@@ -61,6 +66,8 @@ class Balancer:
         self._suspicion = Suspicion(clock)
         self.services = Services(board, self._orders, self._drains, clock)
         self._plan = DirectorPlan("", "", ())
+        self._tell = tell
+        self._told: dict[str, bool | None] = {}
         self._refused: set[str] = set()
         self._ipvs: Ipvs | None = None
         self._table: Reconciler | None = None
@@ -79,17 +86,27 @@ class Balancer:
         self._plan = plan
         self._suspicion.configure(self._board.checks)
         self.services.configure(plan, self._table.known if self._table else {})
+        self._told = {}
+        for service in plan.services:
+            self._say(service)
 
     def judged(self, check: Check, old: Health, new: Health, result: ProbeResult) -> None:
         """What is believed of a check's target, or advised of it, changed."""
         if new.measured is not old.measured:
             self._suspicion.judged(check, old.measured, new.measured)
-        for service, server, was, now in self._board.judged(check, old, new):
-            if now.measured is not was.measured:
-                tell_verdict(service, server, was, now, result.elapsed)
-            if service.keeps_places and weighs(now.advice):
-                self._refuse_weight(service, server)
-            self._weigh(service, server)
+        for verdict in self._board.judged(check, old, new):
+            self._heed(verdict, result.elapsed)
+
+    def _heed(self, verdict: Verdict, elapsed: float = 0.0) -> None:
+        """What is believed of a server, or advised of it, changed."""
+        service, server, was, now, damped = verdict
+        if damped and service.damping is not None:
+            tell_damped(service, server, service.damping)
+        if now.measured is not was.measured:
+            tell_verdict(service, server, was, now, elapsed)
+        if service.keeps_places and weighs(now.advice):
+            self._refuse_weight(service, server)
+        self._weigh(service, server)
 
     def _refuse_weight(self, service: VirtualService, server: RealServer) -> None:
         """Said once for each service: clients would be moved with every change."""
@@ -101,12 +118,19 @@ class Balancer:
     def _weigh(self, service: VirtualService, server: RealServer) -> None:
         """What is known or wanted of a server changed."""
         changed = self.services.changed(service, server)
+        self._say(service)
         if self._table is None:
             return
         if len(changed) > 1:
             self._table.touch_service(service)
         else:
             self._table.touch(service, server)
+
+    def _say(self, service: VirtualService) -> None:
+        holds = self.services.holds(service)
+        if service.name not in self._told or self._told[service.name] is not holds:
+            self._told[service.name] = holds
+            self._tell(Track(service.name, holds))
 
     def heard(self, vrrp: VrrpStatus) -> None:
         """What the routers are now: services bound to one come and go with it."""
@@ -141,7 +165,7 @@ class Balancer:
         return now
 
     async def run(self) -> None:
-        """Keep slow starts going and drains watched."""
+        """Keep slow starts going and drains watched, and let go whom damping held."""
         due = 0.0
         while True:
             with suppress(TimeoutError):
@@ -149,6 +173,8 @@ class Balancer:
                     await self._hurry.wait()
                     await asyncio.sleep(PROMPT)
             self._ramp()
+            for verdict in self._board.released():
+                self._heed(verdict)
             now = self._clock()
             if self._hurry.is_set() or now >= due:
                 self._hurry.clear()

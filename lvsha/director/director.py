@@ -72,7 +72,7 @@ class Director:
         self._open_ipvs = open_ipvs
         self._checkers = Checkers(Prober(), self._judged, limit=raise_descriptor_limit())
         self._board = Board(self._checkers.health)
-        self._balancer = Balancer(self._board, runtime_dir)
+        self._balancer = Balancer(self._board, runtime_dir, tell=channel.send)
         self._services = self._balancer.services
         self._settings = Settings(sysctls or KernelSysctls())
         self._ownership = Ownership(runtime_dir)

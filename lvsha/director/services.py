@@ -119,6 +119,15 @@ class Services:
     def state(self, service: VirtualService) -> ServiceState:
         return self._services[service.name].state
 
+    def holds(self, service: VirtualService) -> bool | None:
+        """Whether the quorum holds; None while verdicts still to come can bring it."""
+        taken = self._services[service.name]
+        if taken.state.quorum_held:
+            return True
+        first = taken.tallies[0]
+        possible = first.alive_weight + first.undecided_weight
+        return None if first.undecided_weight and possible >= taken.rule.regained_from else False
+
     def admin(self, service: VirtualService, server: RealServer) -> Admin:
         """What operator and agent together want of a server."""
         return self._services[service.name].seats[server.key].known.admin

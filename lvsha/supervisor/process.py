@@ -22,12 +22,14 @@ from lvsha.core.messages import (
     Processes,
     ReloadDone,
     ReloadRequested,
+    Track,
     VrrpStatus,
 )
 from lvsha.errors import LvshaError
 from lvsha.runtime import sdnotify
 from lvsha.runtime.logs import describe, log
 from lvsha.runtime.tasks import spawn
+from lvsha.supervisor.bearing import Bearing
 from lvsha.supervisor.child import PROGRAM, Child
 from lvsha.supervisor.plans import Plans, absent, undecided, withdraw
 
@@ -50,6 +52,7 @@ class Supervisor:
         self._generation = 1
         self._table_generation = 0
         self._configured: dict[str, int] = {"vrrp": 0, "director": 0}
+        self._stopping = False
         self._progress = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._last_reload = ReloadDone(0, 1)
@@ -63,9 +66,10 @@ class Supervisor:
             (*context, "--runtime-dir", str(runtime_dir)),
             self._director_started,
             self._from_director,
-            lambda: None,
+            self._director_ended,
             program,
         )
+        self._bearing = Bearing(self._vrrp.send)
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP reads the file again."""
@@ -83,6 +87,8 @@ class Supervisor:
         sdnotify.notify("STOPPING=1")
         for task in (stopping, rollout, beat):
             task.cancel()
+        self._stopping = True
+        self._bearing.close()
         await self._stop_children()
         log.info("daemon.stopped")
         for life in lives:
@@ -109,7 +115,7 @@ class Supervisor:
             log.warning("director.slow", note="VRRP goes ahead without waiting for the table")
             late = "director"
         self._table_generation = self._generation
-        self._vrrp.send(self._vrrp_message())
+        self._tell_vrrp()
         return late if await self._reached("vrrp") else late or "vrrp"
 
     async def _reached(self, name: str) -> bool:
@@ -168,7 +174,7 @@ class Supervisor:
     def _vrrp_started(self) -> None:
         self._configured["vrrp"] = 0
         if self._table_generation:
-            self._vrrp.send(self._vrrp_message())
+            self._tell_vrrp()
         self._tell_pids()
 
     def _vrrp_ended(self) -> None:
@@ -187,8 +193,14 @@ class Supervisor:
     def _director_message(self) -> Configure:
         return Configure(self._generation, self._plans.director)
 
-    def _vrrp_message(self) -> Configure:
-        return Configure(self._generation, self._plans.vrrp)
+    def _tell_vrrp(self) -> None:
+        """What it needs to know comes before what it is to do with it."""
+        self._bearing.repeat(self._plans.vrrp)
+        self._vrrp.send(Configure(self._generation, self._plans.vrrp))
+
+    def _director_ended(self) -> None:
+        if not self._stopping:
+            self._bearing.director_ended()
 
     def _from_vrrp(self, message: Message) -> None:
         match message:
@@ -204,6 +216,9 @@ class Supervisor:
         match message:
             case Configured(generation):
                 self._note_configured("director", generation)
+                self._bearing.director_works()
+            case Track():
+                self._bearing.heard(message)
             case ReloadRequested(request):
                 spawn("reload", self._answer_reload(request))
             case _:
