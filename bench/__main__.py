@@ -21,6 +21,7 @@ BENCHES = (
     "questions",
     "checks",
     "https",
+    "datagrams",
     "lateness",
     "memory",
     "commandline",

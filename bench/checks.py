@@ -54,9 +54,9 @@ def beside_floor(name: str, probe: Probe) -> list[Figure]:
     ]
 
 
-async def paced(probe: Probe) -> float:
-    """CPU seconds a check of Checkers at RATE takes, after a first round."""
-    checks = [Check(probe, HOST, FIRST_PORT + n, interval=1) for n in range(RATE)]
+async def paced(probe: Probe, rate: int = RATE) -> float:
+    """CPU seconds a check of Checkers takes at so many a second, after a first round."""
+    checks = [Check(probe, HOST, FIRST_PORT + n, interval=1) for n in range(rate)]
     checkers = Checkers(Prober(), lambda *_: None, raise_descriptor_limit())
     checkers.update(checks)
     await asyncio.sleep(2)

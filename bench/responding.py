@@ -1,4 +1,4 @@
-"""The web server the checks go to, as a process of its own."""
+"""The server the checks go to, as a process of its own: for the web, or another program."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from bench.clusters import FIRST_PORT
 
 
 @contextmanager
-def responder(count: int, inside: Sequence[str] = ()) -> Iterator[None]:
+def responder(
+    count: int, inside: Sequence[str] = (), program: str = "responder.py"
+) -> Iterator[None]:
     """On `count` loopback ports from FIRST_PORT on; `inside` is what starts programs elsewhere."""
-    program = Path(__file__).with_name("responder.py")
-    command = [*inside, sys.executable, str(program), str(FIRST_PORT), str(count)]
+    file = Path(__file__).with_name(program)
+    command = [*inside, sys.executable, str(file), str(FIRST_PORT), str(count)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
