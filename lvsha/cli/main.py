@@ -192,7 +192,7 @@ def realserver() -> None:
 
 def _realserver_command(name: str, text: str) -> None:
     @realserver.command(name, help=text)
-    @click.option("--address", help="Own address listed in the file; default: found by itself.")
+    @click.option("--address", help="Own address listed in the file; default: all of them.")
     @cluster_file
     def command(
         file: Path | None, node: str | None, runtime_dir: Path | None, address: str | None

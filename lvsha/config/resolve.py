@@ -148,8 +148,8 @@ def resolve_real_server(
 ) -> RealServerPlan:
     """What the file asks of the real server at `address`.
 
-    None: the one of this machine's `own_addresses` that a service lists. UsageError: no service
-    lists it, or several fit.
+    None: of those of this machine's `own_addresses` that a service lists; a machine may serve
+    both families. UsageError: no service lists it, or any of them.
     """
     listed = {
         server.address
@@ -157,37 +157,21 @@ def resolve_real_server(
         for server in service.servers
         if server.forwarding is not Forwarding.LOCAL  # a director's own backup
     }
-    chosen = _choose(cluster, listed, address, own_addresses)
-    addresses = dict.fromkeys(_loopback(cluster, chosen))
-    return RealServerPlan(cluster.name, chosen, tuple(addresses))
+    candidates = [address] if address else own_addresses
+    chosen = listed.intersection(candidates)
+    if not chosen:
+        who = f"{address} is not" if address else "no address of this machine is"
+        raise UsageError(f"{cluster.file}: {who} a real server of any service")
+    return RealServerPlan(cluster.name, tuple(dict.fromkeys(_loopback(cluster, chosen))))
 
 
-def _choose(
-    cluster: Cluster,
-    listed: Collection[Address],
-    asked: Address | None,
-    own_addresses: Collection[Address],
-) -> Address:
-    candidates = [asked] if asked else list(dict.fromkeys(own_addresses))
-    match [address for address in candidates if address in listed]:
-        case [only]:
-            return only
-        case []:
-            who = str(asked) if asked else "no address of this machine"
-            is_not = "is not" if asked else "is"
-            raise UsageError(f"{cluster.file}: {who} {is_not} a real server of any service")
-        case several:
-            words = ", ".join(map(str, several))
-            raise UsageError(f"{cluster.file}: {words} are real servers; choose with --address")
-
-
-def _loopback(cluster: Cluster, address: Address) -> Iterator[LoopbackAddress]:
+def _loopback(cluster: Cluster, own: Collection[Address]) -> Iterator[LoopbackAddress]:
     """With nat the packets arrive addressed to the server itself: nothing to carry."""
     for service in cluster.services:
         for server in service.servers:
-            if server.address == address and server.forwarding is not Forwarding.NAT:
+            if server.address in own and server.forwarding is not Forwarding.NAT:
                 for virtual in _virtual_addresses(cluster, service):
-                    yield LoopbackAddress(virtual, server.forwarding, server.tunnel)
+                    yield LoopbackAddress(virtual, server.forwarding, server.address, server.tunnel)
 
 
 def _virtual_addresses(cluster: Cluster, service: VirtualService) -> Iterator[Address]:

@@ -254,10 +254,11 @@ class DirectorPlan:
 
 @dataclass(frozen=True, slots=True)
 class LoopbackAddress:
-    """A VIP this machine serves as a real server, and how packets for it arrive."""
+    """A VIP this machine serves as a real server, and how packets for it arrive at `server`."""
 
     address: Address
     forwarding: Forwarding
+    server: Address
     tunnel: Tunnel = field(default=Tunnel())
 
 
@@ -266,7 +267,6 @@ class RealServerPlan:
     """What this machine is asked to be as a real server: the VIPs it answers for."""
 
     cluster: str
-    address: Address
     virtual_addresses: tuple[LoopbackAddress, ...]
 
 

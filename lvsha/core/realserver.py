@@ -97,7 +97,7 @@ def wanted(plan: RealServerPlan) -> dict[Item, str]:
 
     HostError for a tunnel that a real server cannot take yet.
     """
-    addresses = [place for vip in plan.virtual_addresses if (place := _place(plan, vip))]
+    addresses = [place for vip in plan.virtual_addresses if (place := _place(vip))]
     interfaces = dict.fromkeys(place.interface for place in addresses)
     items: dict[Item, str] = {}
     if any(place.address.version == 4 for place in addresses):
@@ -174,29 +174,29 @@ def _siblings(item: Item) -> tuple[Item, ...]:
             assert_never(item)
 
 
-def _place(plan: RealServerPlan, vip: LoopbackAddress) -> Presence | None:
+def _place(vip: LoopbackAddress) -> Presence | None:
     """Where a VIP stands on this machine; None where the director rewrites packets (NAT)."""
     host = ip_interface(vip.address)
     match vip.forwarding:
         case Forwarding.DR:
             return Presence("lo", host)
         case Forwarding.TUN:
-            return Presence(_tunnel(plan, vip), host)
+            return Presence(_tunnel(vip), host)
         case Forwarding.NAT | Forwarding.LOCAL | Forwarding.BYPASS:
             return None
         case _:
             assert_never(vip.forwarding)
 
 
-def _tunnel(plan: RealServerPlan, vip: LoopbackAddress) -> str:
+def _tunnel(vip: LoopbackAddress) -> str:
     if vip.tunnel.type is not TunnelType.IPIP:
         kind = vip.tunnel.type.name.lower()
         raise HostError(f"{vip.address}: a real server takes no {kind} tunnel yet, only ipip")
-    inner, outer = Family.of(vip.address), Family.of(plan.address)
+    inner, outer = Family.of(vip.address), Family.of(vip.server)
     if (inner, outer) not in TUNNELS:
         raise HostError(
             f"{vip.address}: the kernel's ip6tnl0 takes no IPv4 inside IPv6; "
-            f"give the real server an IPv4 address instead of {plan.address}"
+            f"give the real server an IPv4 address instead of {vip.server}"
         )
     return TUNNELS[inner, outer]
 

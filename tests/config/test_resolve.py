@@ -101,10 +101,10 @@ def test_a_real_server_carries_the_addresses_it_serves_by_dr_and_tun() -> None:
         """)
     plan = resolve_real_server(file, None, [ip_address("127.0.0.1"), ip_address("10.0.0.1")])
     assert plan.cluster == "web"
-    assert plan.address == ip_address("10.0.0.1")
+    here = ip_address("10.0.0.1")
     assert plan.virtual_addresses == (
-        LoopbackAddress(VIP, Forwarding.DR),
-        LoopbackAddress(ip_address("192.168.1.101"), Forwarding.TUN),
+        LoopbackAddress(VIP, Forwarding.DR, here),
+        LoopbackAddress(ip_address("192.168.1.101"), Forwarding.TUN, here),
     )
 
 
@@ -117,8 +117,7 @@ def test_backups_are_real_servers_but_for_those_on_the_director_itself() -> None
     file = cluster(service("backups: [[10.0.0.5], [127.0.0.1]]", servers="[10.0.0.1]"))
     own = [ip_address("127.0.0.1"), ip_address("10.0.0.5")]
     plan = resolve_real_server(file, None, own)
-    assert plan.address == ip_address("10.0.0.5")
-    assert plan.virtual_addresses == (LoopbackAddress(VIP, Forwarding.DR),)
+    assert plan.virtual_addresses == (LoopbackAddress(VIP, Forwarding.DR, ip_address("10.0.0.5")),)
 
 
 def test_a_marked_service_is_served_at_the_routers_addresses_of_its_family() -> None:
@@ -153,14 +152,26 @@ def test_a_machine_no_service_lists_is_said() -> None:
     )
 
 
-def test_a_machine_listed_twice_must_choose() -> None:
-    file = cluster(service(servers="[10.0.0.1, 10.0.0.2]"))
-    own = [ip_address("10.0.0.2"), ip_address("10.0.0.1")]
-    with pytest.raises(UsageError) as caught:
-        resolve_real_server(file, None, own)
-    assert str(caught.value) == (
-        "web.yaml: 10.0.0.2, 10.0.0.1 are real servers; choose with --address"
+BOTH = """\
+    virtual_services:
+      - {name: a, address: 192.168.1.100, port: 80, forwarding: dr, real_servers: [10.0.0.1]}
+      - {name: b, address: "2001:db8::9", port: 80, forwarding: tun, real_servers: ["2001:db8::1"]}
+    """
+
+
+def test_a_machine_listed_in_both_families_serves_both() -> None:
+    four, six = ip_address("10.0.0.1"), ip_address("2001:db8::1")
+    assert resolve_real_server(cluster(BOTH), None, [six, four]).virtual_addresses == (
+        LoopbackAddress(VIP, Forwarding.DR, four),
+        LoopbackAddress(ip_address("2001:db8::9"), Forwarding.TUN, six),
     )
+
+
+def test_a_machine_listed_in_both_families_serves_the_one_it_is_told() -> None:
+    six = ip_address("2001:db8::1")
+    assert [
+        each.server for each in resolve_real_server(cluster(BOTH), six, []).virtual_addresses
+    ] == [six]
 
 
 def test_a_cluster_without_anything_to_do_is_valid() -> None:

@@ -40,8 +40,9 @@ PLACES = [
 
 
 def plan(*vips: tuple[str, Forwarding], address: str = "192.0.2.21") -> RealServerPlan:
-    places = tuple(LoopbackAddress(ip_address(vip), forwarding) for vip, forwarding in vips)
-    return RealServerPlan("web", ip_address(address), places)
+    server = ip_address(address)
+    places = tuple(LoopbackAddress(ip_address(vip), forwarding, server) for vip, forwarding in vips)
+    return RealServerPlan("web", places)
 
 
 def fresh() -> dict[Item, str]:
@@ -135,8 +136,9 @@ def test_ipv4_inside_ipv6_is_an_error_that_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("kind", [TunnelType.GUE, TunnelType.GRE])
 def test_gue_and_gre_are_errors_that_name_the_vip(kind: TunnelType) -> None:
-    place = LoopbackAddress(ip_address(VIPS[0]), Forwarding.TUN, Tunnel(kind))
-    wish = RealServerPlan("web", ip_address("192.0.2.21"), (place,))
+    server = ip_address("192.0.2.21")
+    place = LoopbackAddress(ip_address(VIPS[0]), Forwarding.TUN, server, Tunnel(kind))
+    wish = RealServerPlan("web", (place,))
     words = f"192.0.2.100: a real server takes no {kind.name.lower()} tunnel yet, only ipip"
     with pytest.raises(HostError) as caught:
         steps(wish, {}, fresh())

@@ -87,7 +87,7 @@ def trio() -> Iterator[Trio]:
 
 
 def plan(vip: Address, server: Address) -> RealServerPlan:
-    return RealServerPlan("web", server, (LoopbackAddress(vip, Forwarding.TUN),))
+    return RealServerPlan("web", (LoopbackAddress(vip, Forwarding.TUN, server),))
 
 
 def state(server: Namespace) -> str:

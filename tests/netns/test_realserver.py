@@ -48,8 +48,8 @@ def pair() -> Iterator[Pair]:
 
 
 def plan(*vips: object) -> RealServerPlan:
-    places = tuple(LoopbackAddress(ip_address(vip), Forwarding.DR) for vip in vips)
-    return RealServerPlan("web", SERVER4, places)
+    places = tuple(LoopbackAddress(ip_address(vip), Forwarding.DR, SERVER4) for vip in vips)
+    return RealServerPlan("web", places)
 
 
 def state(server: Namespace) -> str:

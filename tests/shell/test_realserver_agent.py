@@ -47,9 +47,12 @@ def twin() -> Twin:
     return Twin()
 
 
+SERVER = ip_address("192.0.2.21")
+
+
 def plan(*vips: str, forwarding: Forwarding = Forwarding.DR) -> RealServerPlan:
-    places = tuple(LoopbackAddress(ip_address(vip), forwarding) for vip in vips)
-    return RealServerPlan("web", ip_address("192.0.2.21"), places)
+    places = tuple(LoopbackAddress(ip_address(vip), forwarding, SERVER) for vip in vips)
+    return RealServerPlan("web", places)
 
 
 ONE = plan("192.0.2.100")
