@@ -57,6 +57,12 @@ def _balance(service: VirtualService) -> Iterator[str]:
         yield f"quorum {service.quorum} ± {service.hysteresis}"
     if service.panic_threshold:
         yield f"panic above {service.panic_threshold} %"
+    if service.damping:
+        damping = service.damping
+        yield (
+            f"held down {damping.hold:g} s after {damping.transitions} changes "
+            f"in {damping.window:g} s"
+        )
     if service.slow_start:
         yield f"slow start {service.slow_start:g} s"
     if service.router is not None:

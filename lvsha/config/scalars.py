@@ -248,11 +248,14 @@ WeightSum: TypeAlias = Annotated[int, PlainValidator(whole(1, 2**31 - 1)), _numb
 Hysteresis: TypeAlias = Annotated[int, PlainValidator(whole(0, 2**31 - 1)), _number(0, 2**31 - 1)]
 Percent: TypeAlias = Annotated[int, PlainValidator(whole(0, 100)), _number(0, 100)]
 Jitter: TypeAlias = Annotated[int, PlainValidator(whole(0, 50)), _number(0, 50)]
+Transitions: TypeAlias = Annotated[int, PlainValidator(whole(2, 100)), _number(2, 100)]
 Results: TypeAlias = Annotated[int, PlainValidator(whole(1, 1000)), _number(1, 1000)]
 
 Duration: TypeAlias = Annotated[float, PlainValidator(seconds), _DURATION_SCHEMA]
 CheckInterval: TypeAlias = Annotated[float, PlainValidator(duration(0.01, DAY)), _DURATION_SCHEMA]
 CheckTimeout: TypeAlias = Annotated[float, PlainValidator(duration(0.001, DAY)), _DURATION_SCHEMA]
+DampingTime: TypeAlias = Annotated[float, PlainValidator(duration(1, DAY)), _DURATION_SCHEMA]
+Pace: TypeAlias = Annotated[float, PlainValidator(duration(0, 1)), _DURATION_SCHEMA]
 UpToADay: TypeAlias = Annotated[float, PlainValidator(duration(0, DAY)), _DURATION_SCHEMA]
 ResyncInterval: TypeAlias = Annotated[float, PlainValidator(duration(0.1, 3600)), _DURATION_SCHEMA]
 KernelTime: TypeAlias = Annotated[

@@ -10,6 +10,7 @@ from lvsha.config.checks import CheckType, check_level
 from lvsha.config.expansion import VirtualAddresses, VirtualPorts
 from lvsha.config.mapping import CUT, Strict, keep_cut
 from lvsha.config.scalars import (
+    DampingTime,
     Flag,
     Hysteresis,
     IpAddress,
@@ -21,6 +22,7 @@ from lvsha.config.scalars import (
     Port,
     RealPort,
     Threshold,
+    Transitions,
     UpToADay,
     Weight,
     WeightSum,
@@ -52,6 +54,17 @@ class Persistence(Strict):
     """1s to 31 days in whole seconds."""
     netmask: Netmask | None = None
     """Groups clients: 255.255.255.0, or of IPv6 a prefix length; default each for itself."""
+
+
+class Damping(Strict):
+    """A server that flaps is held down until it has had time to calm."""
+
+    transitions: Transitions = 4
+    """Changes between up and down, in either direction, after which it is held: 2 to 100."""
+    window: DampingTime = 60.0
+    """The time in which they count: 1s to 24h."""
+    hold: DampingTime = 120.0
+    """How long it is held down, whatever its checks say: 1s to 24h."""
 
 
 def _only_type(value: object) -> object:
@@ -184,6 +197,8 @@ class VirtualService(Strict):
     """How long a server that leaves keeps its connections at most; 0s takes it out at once."""
     panic_threshold: Percent = 0
     """Percent of servers down above which none is taken out: the checks are doubted; 0 is off."""
+    damping: Damping | None = None
+    """Holds down servers that flap; absent: none."""
     backups: list[list[RealServerItem]] = []
     """Tiers of real servers, nearest first: while the quorum is lost, one that lives stands in."""
     active_when: Literal["always", "master"] = "always"

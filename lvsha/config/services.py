@@ -14,7 +14,7 @@ from lvsha.config.mapping import CUT, sound
 from lvsha.config.schema import Defaults
 from lvsha.config.servers import Heritage, build_tiers, show_family
 from lvsha.config.service_schema import VirtualService as ServiceModel
-from lvsha.core.plan import Initial, Required, VirtualService
+from lvsha.core.plan import Damping, Initial, Required, VirtualService
 from lvsha.core.types import (
     Address,
     Family,
@@ -121,8 +121,14 @@ def _build(
         slow_start=service.slow_start,
         drain_timeout=service.drain_timeout,
         panic_threshold=service.panic_threshold,
+        damping=_damping(service),
         router=router_of(path, service, key, around.carriers, report),
     )
+
+
+def _damping(service: ServiceModel) -> Damping | None:
+    given = service.damping
+    return Damping(given.transitions, given.window, given.hold) if given else None
 
 
 def _on_failure(service: ServiceModel, around: _Surroundings) -> OnFailure:

@@ -106,6 +106,15 @@ class Initial(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Damping:
+    """So many changes between up and down in `window` hold a server down for `hold`; seconds."""
+
+    transitions: int = 4
+    window: float = 60.0
+    hold: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualService:
     """A virtual service as the operator wrote it; `service` is its kernel form.
 
@@ -125,6 +134,7 @@ class VirtualService:
     slow_start: float = 0.0
     drain_timeout: float = 60.0
     panic_threshold: int = 0
+    damping: Damping | None = None
     router: str | None = None
 
     @property

@@ -9,7 +9,7 @@ from lvsha.core.balance import ServiceState, Tally
 from lvsha.core.commands import TableCommand, tally
 from lvsha.core.health import Health, Measured
 from lvsha.core.ipvsadm.lines import save_line
-from lvsha.core.plan import RealServer, VirtualService
+from lvsha.core.plan import Damping, RealServer, VirtualService
 from lvsha.core.types import ServiceEntry
 from lvsha.runtime.logs import log
 
@@ -42,6 +42,18 @@ def tell_verdict(
         new=new.measured.value,
         reason=new.message,
         elapsed_ms=round(elapsed * 1000, 1),
+    )
+
+
+def tell_damped(service: VirtualService, server: RealServer, damping: Damping) -> None:
+    """Say that a server flaps and is held down."""
+    log.warning(
+        "health.damped",
+        service=service.name,
+        server=str(server),
+        transitions=damping.transitions,
+        window=damping.window,
+        hold=damping.hold,
     )
 
 

@@ -8,11 +8,6 @@ from lvsha.errors import ConfigError
 from tests.config.text import cluster, router, service
 
 ROUTER = [
-    "preempt_delay: 0s",
-    "startup_delay: 0s",
-    "unicast: false",
-    "accept_ttl: 255",
-    "authentication: {type: pass, password: secret12}",
     "virtual_mac: false",
     "garp: {repeat: 5}",
     "track: [{interface: eth1}]",
@@ -20,7 +15,6 @@ ROUTER = [
     "rules: [{from: 192.168.1.100/32, table: 100}]",
     "hooks: {on_change: {exec: [/bin/true]}}",
 ]
-SERVICE = ["damping: {transitions: 4}"]
 TOP = ["sync_groups: [{name: both, routers: [web]}]", "connection_sync: {interface: eth1}"]
 CHECK = [
     "via: vip",
@@ -41,11 +35,6 @@ def _key(line: str) -> str:
 @pytest.mark.parametrize("line", ROUTER, ids=_key)
 def test_a_later_router_key_is_unknown(line: str) -> None:
     assert _refused(router(line)) == f"unknown key {_key(line)!r}"
-
-
-@pytest.mark.parametrize("line", SERVICE, ids=_key)
-def test_a_later_service_key_is_unknown(line: str) -> None:
-    assert _refused(service(line)) == f"unknown key {_key(line)!r}"
 
 
 @pytest.mark.parametrize("line", TOP, ids=_key)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from lvsha.core.plan import Initial, RealServer, VirtualService
+from lvsha.core.plan import Damping, Initial, RealServer, VirtualService
 from lvsha.core.types import (
     Family,
     Forwarding,
@@ -273,3 +273,10 @@ def test_what_says_who_serves_is_in_the_plan() -> None:
 def test_with_mh_a_failed_server_keeps_its_place_whatever_is_inherited() -> None:
     text = service("scheduler: mh") + "defaults: {on_failure: remove}\n"
     assert _one(text).on_failure is OnFailure.QUIESCE
+
+
+def test_damping_has_the_documented_defaults_and_is_off_without_the_key() -> None:
+    assert cluster(service()).services[0].damping is None
+    assert cluster(service("damping: {}")).services[0].damping == Damping(4, 60.0, 120.0)
+    damping = cluster(service("damping: {transitions: 2, window: 5s, hold: 1m}"))
+    assert damping.services[0].damping == Damping(2, 5.0, 60.0)

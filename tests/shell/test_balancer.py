@@ -76,7 +76,8 @@ class World:
         self.health = {}
         self.measured = measured
         loop = asyncio.get_running_loop()
-        board = Board(lambda check: self.health.get(check, Health(self.measured)))
+        health = lambda check: self.health.get(check, Health(self.measured))  # noqa: E731
+        board = Board(health, loop.time, loop.time)
         self.balancer = Balancer(board, self.directory, wall=loop.time)
         self.table = Reconciler(self.ipvs, Ownership(self.directory), self.balancer.services.view)
         self.board = board
