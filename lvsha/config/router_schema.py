@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, WrapValidator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, WrapValidator
 
+from lvsha.config.authentication_schema import Authentication
+from lvsha.config.following_schema import Garp, Hooks, Route, Rule, TrackItem
 from lvsha.config.mapping import Strict, keep_cut
 from lvsha.config.scalars import (
     Duration,
@@ -14,7 +16,9 @@ from lvsha.config.scalars import (
     IpInterface,
     Name,
     Priority,
+    UpToADay,
     VirtualRouterId,
+    whole,
 )
 from lvsha.config.wording import WrongValueError
 
@@ -52,10 +56,36 @@ class VirtualRouter(Strict):
     """Of version 3 over IPv4: keepalived's default, or RFC 9568's. Both are accepted."""
     preempt: Flag = True
     """Take over from a master of lower priority."""
+    preempt_delay: UpToADay = 0.0
+    """How long such a master is left alone after it was first heard."""
+    startup_delay: UpToADay = 0.0
+    """How long the node only listens after its start, or after a fault."""
+    unicast: Flag = False
+    """Send to the other nodes' addresses instead of the multicast group."""
+    accept_ttl: Annotated[
+        int,
+        PlainValidator(whole(1, 255)),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 255}),
+    ] = 255
+    """Of unicast through routers: the lowest TTL or hop limit taken."""
+    authentication: Authentication | None = None
+    """What makes an advertisement believed; default nothing."""
     addresses: list[IpInterface]
     """Advertised addresses of one family; of IPv6 a link-local one first."""
     excluded_addresses: list[IpInterface] = []
     """Addresses that move along but are not advertised; any family."""
+    virtual_mac: Flag = False
+    """Have the addresses on an interface of their own with the router's MAC address."""
+    garp: Garp = Field(default_factory=Garp)
+    """How a master announces its addresses."""
+    track: list[TrackItem] = []
+    """What else counts in the election. In a sync group it counts for all its routers."""
+    routes: list[Route] = []
+    """Routes the master has."""
+    rules: list[Rule] = []
+    """Routing rules the master has."""
+    hooks: Hooks = Field(default_factory=Hooks)
+    """Programs told of changes."""
 
 
 RouterItem: TypeAlias = Annotated[VirtualRouter, WrapValidator(keep_cut)]

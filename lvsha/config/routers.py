@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
+from lvsha.config.following import follow, judge_following
 from lvsha.config.mapping import sound
+from lvsha.config.router_rules import judge_peers, judge_protocol
 from lvsha.config.router_schema import EVERY_NODE
 from lvsha.config.router_schema import VirtualRouter as RouterModel
-from lvsha.config.scalars import show_seconds
 from lvsha.config.schema import Node
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Address, Family
-
-_V3_STEP = 0.01
-"""RFC 9568 §5.2.7: Max Advertise Interval counts hundredths of a second, in 12 bits."""
-_V3_LONGEST = 40.95
-_V2_LONGEST = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +38,14 @@ def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRou
         family = _family(router)
         if family is None:
             continue
+        judge_following(path, router, draft, report)
         if nodes:
             _judge_nodes(path, router, nodes, report)
+            judge_peers(path, router, family, nodes, report)
         for name, on_node in _on_nodes(router, family, nodes):
             _judge_identity(path, name, on_node, before, report)
             _judge_addresses(path, name, on_node, before, report)
-            built[name].append(on_node)
+            built[name].append(follow(on_node, router))
     return {name: tuple(routers) for name, routers in built.items()}
 
 
@@ -62,29 +60,10 @@ def _judge_alone(path: KeyPath, router: RouterModel, report: Report) -> None:
         if Family.of(address) is not family:
             hint = "give each family its own virtual router, or use excluded_addresses"
             report.wrong((*at, i), f"{address.ip} is not of the family of {first.ip}", hint)
-    _judge_interval(path, router, report)
-    if family is Family.IPV4:
-        return
-    if not first.is_link_local:
+    if family is Family.IPV6 and not first.is_link_local:
         hint = "put one of fe80::/10 first (RFC 9568 section 5.2.9)"
         report.wrong((*at, 0), f"{first.ip} is not a link-local address", hint)
-    if router.version == 2:
-        report.wrong((*path, "version"), "version 2 carries IPv4 only")
-
-
-def _judge_interval(path: KeyPath, router: RouterModel, report: Report) -> None:
-    interval = router.advertisement_interval
-    shown = show_seconds(interval)
-    if router.version == 2:
-        rule, step, longest = "1s to 255s in whole seconds", 1.0, float(_V2_LONGEST)
-    else:
-        rule, step, longest = "10ms to 40.95s in steps of 10ms", _V3_STEP, _V3_LONGEST
-    steps = interval / step
-    if not step <= interval <= longest or abs(steps - round(steps)) > 1e-6:
-        message = f"{shown} is not possible in version {router.version}: {rule}"
-        report.wrong((*path, "advertisement_interval"), message)
-    if router.checksum == "without" and (router.version == 2 or _family(router) is Family.IPV6):
-        report.wrong((*path, "checksum"), "'without' is for version 3 over IPv4")
+    judge_protocol(path, router, family, report)
 
 
 def _judge_name(path: KeyPath, router: RouterModel, before: _Before, report: Report) -> None:
@@ -119,11 +98,16 @@ def _judge_nodes(
 def _judge_identity(
     path: KeyPath, node: str, router: VirtualRouter, before: _Before, report: Report
 ) -> None:
-    identity = (node, router.interface, router.family, router.virtual_router_id)
-    first = before.identities.setdefault(identity, router.name)
-    if first != router.name:
-        message = f"{router.virtual_router_id} is already router {first!r} on {router.interface}"
-        report.wrong((*path, "virtual_router_id"), message)
+    places = {router.interface: f"on {router.interface}"}
+    if router.peers:  # such packets are told apart by nothing else
+        places[""] = "to the same peers"
+    for place, words in places.items():
+        identity = (node, place, router.family, router.virtual_router_id)
+        first = before.identities.setdefault(identity, router.name)
+        if first != router.name:
+            message = f"{router.virtual_router_id} is already router {first!r} {words}"
+            report.wrong((*path, "virtual_router_id"), message)
+            return
 
 
 def _judge_addresses(
@@ -162,8 +146,19 @@ def _on_nodes(
                     router.advertisement_interval,
                     router.checksum == "with_pseudo_header",
                     router.preempt,
+                    node.address if router.unicast else None,
+                    _peers(router, name, nodes),
+                    router.accept_ttl,
+                    router.authentication.resolved() if router.authentication else None,
+                    router.preempt_delay,
+                    router.startup_delay,
                 ),
             )
+
+
+def _peers(router: RouterModel, name: str, nodes: Mapping[str, Node]) -> tuple[Address, ...]:
+    others = (node.address for other, node in nodes.items() if other != name)
+    return tuple(others) if router.unicast else ()
 
 
 def _family(router: RouterModel) -> Family | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 
 import pytest
 
+from lvsha.core.authentication import HmacKey, HmacKeys, Password
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Family
 from lvsha.errors import ConfigError
-from tests.config.text import cluster, router
+from tests.config.text import HEAD, cluster, router
 
 
 def _two(text: str) -> tuple[VirtualRouter, VirtualRouter]:
@@ -129,3 +130,49 @@ def test_a_link_local_address_may_serve_several_links() -> None:
 def test_a_single_node_needs_no_priority() -> None:
     head = "cluster: web\nnodes:\n  lb1: {address: 192.168.1.11, interface: eth0}\n"
     assert cluster(router(), head).routers["lb1"][0].priority == 100
+
+
+def test_a_password_is_version_2s() -> None:
+    text = router("version: 2", "authentication: {type: pass, password: secret12}")
+    assert _two(text)[0].authentication == Password("secret12")
+
+
+def test_keys_are_named_by_number_and_not_read_with_the_file() -> None:
+    keys = "{1: {file: /etc/lvsha/a}, 200: {file: /etc/lvsha/b}}"
+    first, second = _two(router(f"authentication: {{type: hmac, keys: {keys}, active: 200}}"))
+    assert first.authentication == second.authentication
+    assert first.authentication == HmacKeys(
+        (HmacKey(1, "/etc/lvsha/a"), HmacKey(200, "/etc/lvsha/b")), 200
+    )
+
+
+def test_unicast_is_from_the_nodes_address_to_all_the_others() -> None:
+    head = HEAD + "  lb3: {address: 192.168.1.13, interface: eth0, priority: 50}\n"
+    found = cluster(router("unicast: true", "accept_ttl: 253"), head).routers
+    assert [found[name][0].source for name in ("lb1", "lb2", "lb3")] == [
+        ip_address("192.168.1.11"),
+        ip_address("192.168.1.12"),
+        ip_address("192.168.1.13"),
+    ]
+    assert found["lb2"][0].peers == (ip_address("192.168.1.11"), ip_address("192.168.1.13"))
+    assert found["lb2"][0].accept_ttl == 253
+
+
+def test_multicast_has_no_peers_and_leaves_the_source_to_the_interface() -> None:
+    found = _two(router("unicast: false"))[0]
+    assert (found.peers, found.source, found.accept_ttl) == ((), None, 255)
+
+
+def test_delays_are_durations() -> None:
+    found = _two(router("preempt_delay: 5m", "startup_delay: 500ms"))[0]
+    assert (found.preempt_delay, found.startup_delay) == (300.0, 0.5)
+
+
+def test_255_ipv4_addresses_fit_and_90_of_ipv6() -> None:
+    four = ", ".join(f"10.0.{i // 200}.{i % 200 + 1}" for i in range(255))
+    assert len(_two(router(addresses=f"[{four}]"))[0].addresses) == 255
+    six = ", ".join(f"'fe80::{i:x}'" for i in range(1, 91))
+    assert len(_two(router(addresses=f"[{six}]"))[0].addresses) == 90
+    signed = "authentication: {type: hmac, keys: {1: {file: /k}}, active: 1}"
+    with pytest.raises(ConfigError, match="more than the 89"):
+        cluster(router(signed, addresses=f"[{six}]"))
