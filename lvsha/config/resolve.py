@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lvsha.config.document import Document, Report
 from lvsha.config.draft import Draft, judge
+from lvsha.config.following import build_groups
 from lvsha.config.reader import read
 from lvsha.config.routers import build_routers
 from lvsha.config.schema import ClusterFile
@@ -17,6 +18,7 @@ from lvsha.core.plan import (
     DirectorPlan,
     LoopbackAddress,
     RealServerPlan,
+    SyncGroup,
     VirtualRouter,
     VirtualService,
     VrrpPlan,
@@ -41,6 +43,7 @@ class Cluster:
     timeouts: Timeouts | None = None
     sysctls: Mapping[str, str] = field(default_factory=dict)
     api: tuple[str, int] | None = None
+    sync_groups: tuple[SyncGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,10 @@ def understand(document: Document) -> Cluster:
     assert draft is not None
     _judge_nodes(draft, report)
     routers = build_routers(draft, report)
+    groups = build_groups(draft, routers, report)
     services = build_services(draft, report)
     report.settle()
-    return _cluster(document.name, draft.file, routers, services)
+    return _cluster(document.name, draft.file, routers, groups, services)
 
 
 def _judge_nodes(draft: Draft, report: Report) -> None:
@@ -90,6 +94,7 @@ def _cluster(
     name: str,
     file: ClusterFile,
     routers: Mapping[str, tuple[VirtualRouter, ...]],
+    groups: tuple[SyncGroup, ...],
     services: tuple[VirtualService, ...],
 ) -> Cluster:
     given = file.timeouts
@@ -98,6 +103,7 @@ def _cluster(
         name=file.cluster,
         nodes={name: node.address for name, node in file.nodes.items()},
         routers=routers,
+        sync_groups=groups,
         services=services,
         resync_interval=file.resync_interval,
         timeouts=Timeouts(given.tcp or 0, given.tcp_fin or 0, given.udp or 0) if given else None,
@@ -135,7 +141,8 @@ def resolve(cluster: Cluster, node: str | None = None) -> NodePlans:
         cluster.sysctls,
         cluster.api,
     )
-    return NodePlans(VrrpPlan(cluster.name, name, cluster.routers[name]), director)
+    vrrp = VrrpPlan(cluster.name, name, cluster.routers[name], cluster.sync_groups)
+    return NodePlans(vrrp, director)
 
 
 def resolve_all(cluster: Cluster) -> tuple[NodePlans, ...]:

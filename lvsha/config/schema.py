@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from lvsha.config.following_schema import SyncGroup
 from lvsha.config.mapping import Strict
 from lvsha.config.router_schema import RouterItem
 from lvsha.config.scalars import (
@@ -81,6 +82,8 @@ class ClusterFile(Strict):
     """The directors by name."""
     virtual_routers: list[RouterItem] = []
     """Addresses that move between the nodes. Absent: somebody else carries them."""
+    sync_groups: list[SyncGroup] = []
+    """Virtual routers that move together."""
     defaults: Defaults = Field(default_factory=Defaults)
     """Inherited by every virtual service."""
     timeouts: Timeouts | None = None

@@ -118,7 +118,13 @@ def _known_keys(model: type[BaseModel], location: KeyPath) -> tuple[str, ...]:
         inner = [found for each in fields for found in _models_in(each.annotation)]
         tagged = [each for each in models if part in _tags(each)]
         models = inner or tagged or models
-    return tuple(dict.fromkeys(name for each in models for name in each.model_fields))
+    return tuple(dict.fromkeys(_keys(models)))
+
+
+def _keys(models: Sequence[type[BaseModel]]) -> Iterator[str]:
+    for model in models:
+        for name, field in model.model_fields.items():
+            yield field.alias or name
 
 
 def _tags(model: type[BaseModel]) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ UserName: TypeAlias = Annotated[
 ]
 
 
+_WORDS = {"type": "array", "items": {"type": "string"}}
+
+
 def _program(value: object) -> tuple[str, ...]:
     """A program's path and its arguments."""
     if not isinstance(value, list) or not value:
@@ -36,6 +39,10 @@ def _program(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+Program: TypeAlias = Annotated[tuple[str, ...], PlainValidator(_program), WithJsonSchema(_WORDS)]
+"""A program's path and its arguments."""
+
+
 class ScriptCheck(CommonCheck):
     """A program on this machine exits with 0, judged as keepalived's MISC_CHECK does.
 
@@ -45,9 +52,7 @@ class ScriptCheck(CommonCheck):
     uses_network: ClassVar[bool] = False
 
     type: Literal["script"] = "script"
-    exec: Annotated[
-        tuple[str, ...] | None, PlainValidator(_program, json_schema_input_type=list[str])
-    ] = None
+    exec: Program | None = None
     """The program's path and its arguments. Needed; there is no shell."""
     user: UserName = "nobody"
     """Whom it runs as."""
