@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema, WrapValidator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, WrapValidator
 
 from lvsha.config.authentication_schema import Authentication
+from lvsha.config.following_schema import Garp, Hooks, Route, Rule, TrackItem
 from lvsha.config.mapping import Strict, keep_cut
 from lvsha.config.scalars import (
     Duration,
@@ -73,6 +74,18 @@ class VirtualRouter(Strict):
     """Advertised addresses of one family; of IPv6 a link-local one first."""
     excluded_addresses: list[IpInterface] = []
     """Addresses that move along but are not advertised; any family."""
+    virtual_mac: Flag = False
+    """Have the addresses on an interface of their own with the router's MAC address."""
+    garp: Garp = Field(default_factory=Garp)
+    """How a master announces its addresses."""
+    track: list[TrackItem] = []
+    """What else counts in the election. In a sync group it counts for all its routers."""
+    routes: list[Route] = []
+    """Routes the master has."""
+    rules: list[Rule] = []
+    """Routing rules the master has."""
+    hooks: Hooks = Field(default_factory=Hooks)
+    """Programs told of changes."""
 
 
 RouterItem: TypeAlias = Annotated[VirtualRouter, WrapValidator(keep_cut)]

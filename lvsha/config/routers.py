@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
+from lvsha.config.following import follow, judge_following
 from lvsha.config.mapping import sound
 from lvsha.config.router_rules import judge_peers, judge_protocol
 from lvsha.config.router_schema import EVERY_NODE
@@ -37,13 +38,14 @@ def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRou
         family = _family(router)
         if family is None:
             continue
+        judge_following(path, router, draft, report)
         if nodes:
             _judge_nodes(path, router, nodes, report)
             judge_peers(path, router, family, nodes, report)
         for name, on_node in _on_nodes(router, family, nodes):
             _judge_identity(path, name, on_node, before, report)
             _judge_addresses(path, name, on_node, before, report)
-            built[name].append(on_node)
+            built[name].append(follow(on_node, router))
     return {name: tuple(routers) for name, routers in built.items()}
 
 
