@@ -1,0 +1,36 @@
+"""A package's pieces without its front page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PIECES = """
+import sys
+import lvsha.kernel.addresses as addresses
+assert "pyroute2.ndb.main" not in sys.modules, "the front page was loaded"
+assert "pyroute2" not in sys.modules, "something stands in for the package"
+import pyroute2
+assert pyroute2.AsyncIPRoute is addresses.AsyncIPRoute
+"""
+
+
+def test_pieces_come_without_the_front_page_which_is_there_for_whoever_asks_later():
+    done = subprocess.run(
+        [sys.executable, "-c", PIECES], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+WHOLE = """
+import pyroute2
+import lvsha.kernel.addresses as addresses
+assert sys.modules["pyroute2"] is pyroute2
+assert pyroute2.AsyncIPRoute is addresses.AsyncIPRoute
+"""
+
+
+def test_a_package_that_is_already_there_is_used_as_it_is():
+    words = [sys.executable, "-c", f"import sys{WHOLE}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
