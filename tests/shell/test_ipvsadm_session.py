@@ -53,13 +53,16 @@ class Console:
     def __init__(self, directory: Path) -> None:
         self.ipvs: Ipvs = MemoryIpvs(interfaces={"lo": 65536})
         self.directory = directory
+        self.sockets = directory / "unix"
         self.out = self.err = ""
         self.applied: list[Command] = []
 
     def run(self, line: str, stdin: str = "", *, replace: bool = False) -> int:
         out, err = io.BytesIO(), io.BytesIO()
         streams = Streams(io.BytesIO(stdin.encode()).read, out, err)
-        ownership = Ownership(str(self.directory))
+        lines = Path("/proc/net/unix").read_text().splitlines(keepends=True)
+        self.sockets.write_text("".join(line for line in lines if str(self.directory) in line))
+        ownership = Ownership(str(self.sockets))
         conn = str(self.directory / "ip_vs_conn")
         session = Session(lambda: self.ipvs, NUMERIC, streams, ownership, conn)
         code = session.replace_atomically() if replace else session.run(line.split())
@@ -237,14 +240,14 @@ def daemon(console: Console) -> Iterator[socket.socket]:
     directory.mkdir()
     (directory / "owned.json").write_text(json.dumps({"services": [encode(WEB)]}))
     with socket.socket(socket.AF_UNIX) as end:
-        end.bind(str(directory / "control.sock"))
+        end.bind(str(directory / "control.new"))
         end.listen()
+        (directory / "control.new").rename(directory / "control.sock")
         yield end
 
 
 WARNING = (
-    "lvsha: TCP 192.0.2.10:80 belongs to the running cluster web: "
-    "this edit will be reconciled away\n"
+    "lvsha: TCP 192.0.2.10:80 belongs to the daemon on {}: this edit will be reconciled away\n"
 )
 
 
@@ -265,7 +268,7 @@ def test_an_edit_of_a_running_daemons_service_is_obeyed_with_a_warning(
     """One line on standard error, however often the service is touched."""
     before = console.ipvs.table()
     assert console.run(line, stdin) == 0
-    assert console.err == WARNING
+    assert console.err == WARNING.format(console.directory / "web")
     assert console.ipvs.table() != before
 
 
@@ -291,7 +294,7 @@ def test_help_and_version_need_no_kernel(console: Console) -> None:
     for line, code in (("-h", 0), ("-v", 0), ("-Ln", 2), ("-q", 2), ("-R", 2), ("", 2)):
         out, err = io.BytesIO(), io.BytesIO()
         streams = Streams(io.BytesIO(b"").read, out, err)
-        session = Session(nowhere, NUMERIC, streams, Ownership(str(console.directory)))
+        session = Session(nowhere, NUMERIC, streams, Ownership(str(console.sockets)))
         assert session.run(line.split()) == code
         assert bool(out.getvalue()) == (code == 0)
         assert (err.getvalue() == b"Can't initialize ipvs: Protocol not available\n") == (code == 2)
@@ -307,7 +310,7 @@ def test_a_restore_acts_on_each_piece_of_input_as_it_comes(console: Console) -> 
         return pieces.pop(0)
 
     streams = Streams(read, io.BytesIO(), io.BytesIO())
-    session = Session(lambda: console.ipvs, NUMERIC, streams, Ownership(str(console.directory)))
+    session = Session(lambda: console.ipvs, NUMERIC, streams, Ownership(str(console.sockets)))
     assert session.run(["-R"]) == 0
     assert seen == [2, 3, 4, 4]
     assert len(console.ipvs.table()) == 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterable
 
 from lvsha.core.commands import (
@@ -18,29 +17,35 @@ from lvsha.core.commands import (
 )
 from lvsha.core.types import Key
 
-RUNTIME_ROOT = "/run/lvsha"
+SOCKETS = "/proc/net/unix"
+"""The Unix sockets of this network namespace, a line each: a daemon edits the table of its own."""
+
 OWNED = "owned.json"
-CONTROL = "control.sock"
+CONTROLS = ("control.sock", "control.new")
+"""The kernel keeps the name a control socket was bound under, before it was moved into place."""
+
+ACCEPTS = 0x10000
+"""__SO_ACCEPTCON in the column Flags: listening."""
 
 
 class Ownership:
     """Read once, when the first edit asks."""
 
-    def __init__(self, root: str = RUNTIME_ROOT) -> None:
-        self._root = root
-        self._clusters: dict[Key, str] | None = None
+    def __init__(self, sockets: str = SOCKETS) -> None:
+        self._sockets = sockets
+        self._directories: dict[Key, str] | None = None
         self._said: set[Key] = set()
 
     def warnings(self, command: Command) -> list[str]:
         """A line for each owned service this command touches, the first time it does."""
-        if self._clusters is None:
-            self._clusters = dict(_owned(self._root))
-        if not self._clusters:
+        if self._directories is None:
+            self._directories = dict(_owned(self._sockets))
+        if not self._directories:
             return []
-        touched = [key for key in _touched(command, self._clusters) if key not in self._said]
+        touched = [key for key in _touched(command, self._directories) if key not in self._said]
         self._said.update(touched)
         return [
-            f"lvsha: {key} belongs to the running cluster {self._clusters[key]}: "
+            f"lvsha: {key} belongs to the daemon on {self._directories[key]}: "
             "this edit will be reconciled away"
             for key in touched
         ]
@@ -61,26 +66,24 @@ def _touched(command: Command, owned: Iterable[Key]) -> list[Key]:
     return [key for key in keys if key in owned]
 
 
-def _owned(root: str) -> Iterable[tuple[Key, str]]:
+def _owned(sockets: str) -> Iterable[tuple[Key, str]]:
     try:
-        clusters = sorted(os.listdir(root))
+        with open(sockets, encoding="utf-8", errors="surrogateescape") as file:
+            directories = sorted(_listening(file))
     except OSError:
         return
-    for cluster in clusters:
-        directory = os.path.join(root, cluster)
-        if os.path.exists(os.path.join(directory, OWNED)) and _runs(directory):
-            for key in _keys(os.path.join(directory, OWNED)):
-                yield key, cluster
+    for directory in directories:
+        for key in _keys(os.path.join(directory, OWNED)):
+            yield key, directory
 
 
-def _runs(directory: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as end:
-        end.settimeout(1.0)
-        try:
-            end.connect(os.path.join(directory, CONTROL))
-        except OSError:
-            return False
-    return True
+def _listening(lines: Iterable[str]) -> Iterable[str]:
+    """Directories with a control socket that a process listens on."""
+    for line in lines:
+        match line.rstrip("\n").split(maxsplit=7):
+            case [_, _, _, flags, _, _, _, path] if path.endswith(CONTROLS):
+                if int(flags, 16) & ACCEPTS:
+                    yield os.path.dirname(path)
 
 
 def _keys(path: str) -> list[Key]:
