@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from lvsha.cli.plans import find, load_node
@@ -14,6 +15,7 @@ from lvsha.kernel.modules import load_ipvs
 from lvsha.runtime import logs
 from lvsha.runtime.control import RUNTIME_ROOT
 from lvsha.supervisor import preflight
+from lvsha.supervisor.keys import with_keys
 from lvsha.supervisor.plans import Plans
 from lvsha.supervisor.process import Supervisor
 
@@ -26,6 +28,7 @@ def run_daemon(file: Path | None, node: str | None, runtime_dir: Path | None) ->
     plans = load_node(found, node)
     preflight.require_root("lvsha run")
     preflight.require_interfaces(plans.vrrp)
+    plans = replace(plans, vrrp=with_keys(plans.vrrp))
     directory = runtime_dir or RUNTIME_ROOT / plans.director.cluster
     with preflight.lock(directory):
         _load_modules(plans)
@@ -58,7 +61,7 @@ def _reload(file: Path, running: Plans) -> NodePlans:
         raise UsageError(f"{file}: the cluster is called {new}, but {old} is running: restart it")
     preflight.require_interfaces(plans.vrrp, {vr.interface for vr in running.vrrp.routers})
     _load_modules(plans)
-    return plans
+    return replace(plans, vrrp=with_keys(plans.vrrp))
 
 
 def _load_modules(plans: NodePlans) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lvsha.config.resolve import NodePlans
-from lvsha.core.plan import Check, RealServer, Required, VirtualRouter, VirtualService
+from lvsha.core.authentication import HmacKeys, Password
+from lvsha.core.plan import Check, Origin, RealServer, Required, VirtualRouter, VirtualService
 from lvsha.core.types import Forwarding, FwmarkKey, ServiceFlags, TunnelType
 
 
@@ -35,7 +36,21 @@ def _router(router: VirtualRouter) -> str:
     return (
         f"  router {router.name}: VRID {router.virtual_router_id} on {router.interface}, "
         f"priority {router.priority}, every {router.advertisement_interval:g} s, {addresses}"
+        + "".join(f", {words}" for words in _protocol(router))
     )
+
+
+def _protocol(router: VirtualRouter) -> Iterator[str]:
+    """What of it is not as usual."""
+    if router.version == 2:
+        yield "version 2"
+    if router.peers:
+        yield f"from {router.source} to {' '.join(map(str, router.peers))}"
+    match router.authentication:
+        case Password():
+            yield "by password"
+        case HmacKeys(active=active):
+            yield f"signed with key {active}"
 
 
 def _service(service: VirtualService) -> str:
@@ -90,7 +105,19 @@ def _server(server: RealServer) -> str:
 
 
 def _check(check: Check) -> str:
-    return (
-        f"check {check.probe} every {check.interval:g} s, timeout {check.timeout:g} s, "
-        f"rise {check.rise}, fall {check.fall}"
-    )
+    words = [f"check {check.probe} every {check.interval:g} s"]
+    if check.interval_down is not None:
+        words.append(f"{check.interval_down:g} s while down")
+    if check.interval_transition is not None:
+        words.append(f"{check.interval_transition:g} s in transition")
+    words += [f"timeout {check.timeout:g} s", f"rise {check.rise}", f"fall {check.fall}"]
+    return ", ".join([*words, *_origin(check.origin or Origin())])
+
+
+def _origin(origin: Origin) -> Iterator[str]:
+    if origin.source is not None:
+        yield f"from {origin.source}"
+    if origin.device is not None:
+        yield f"through {origin.device}"
+    if origin.mark:
+        yield f"mark {origin.mark}"

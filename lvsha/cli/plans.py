@@ -63,7 +63,12 @@ def check_file(file: Path | None, node: str | None, *, as_json: bool) -> str:
     is_one_of_them = node is not None or short_hostname() in cluster.nodes
     plans = (resolve(cluster, node),) if is_one_of_them else resolve_all(cluster)
     if as_json:
-        return json.dumps([{"vrrp": encode(p.vrrp), "director": encode(p.director)} for p in plans])
+        return json.dumps(
+            [
+                {"vrrp": encode(plan.vrrp.without_secrets()), "director": encode(plan.director)}
+                for plan in plans
+            ]
+        )
     return "\n\n".join(describe(plan) for plan in plans)
 
 

@@ -28,6 +28,8 @@ class Authenticator:
 
     def reconfigure(self, keys: HmacKeys, interval: float) -> None:
         """Other keys; what was said and heard so far stays known."""
+        if not all(key.secret for key in keys.keys):
+            raise ValueError("a key of the plan was not read: nobody could tell us from a forger")
         self._keys = keys
         self._window = trailer.window(interval)
 
