@@ -57,3 +57,21 @@ def test_mh_with_fallback_needs_no_note():
     said = lines("scheduler: mh", "scheduler_flags: [mh-fallback, mh-port]")
     assert not any("note" in line for line in said)
     assert any("on failure quiesce" in line for line in said)
+
+
+def test_several_checks_stand_with_their_paces_and_ways_to_leave():
+    checks = (
+        "check: [{type: tcp, interval_down: 5s, interval_transition: 500ms}, "
+        "{type: http, source: 192.168.1.11, device: eth0, mark: 7}]"
+    )
+    tcp = "check tcp every 2 s, 5 s while down, 0.5 s in transition, timeout 1 s, rise 2, fall 3"
+    http = "check http GET / every 2 s, timeout 1 s, rise 2, fall 3"
+    ways = "from 192.168.1.11, through eth0, mark 7"
+    server = "    server 192.168.1.21:80 dr, weight 1"
+    assert f"{server}, {tcp} and {http}, {ways}" in lines(checks)
+    assert f"{server}, {tcp} or {http}, {ways}" in lines(checks, "checks_required: any")
+
+
+def test_damping_stands_in_the_services_line():
+    (line,) = (line for line in lines("damping: {}") if line.startswith("  service"))
+    assert line.endswith("held down 120 s after 4 changes in 60 s")
