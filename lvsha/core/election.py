@@ -30,11 +30,14 @@ from lvsha.core.mastership import (
     SetPriority,
     Start,
     State,
+    StepDown,
     Stop,
+    TakeOver,
     Timeout,
 )
 from lvsha.core.plan import VirtualRouter
-from lvsha.core.tracking import HIGHEST, LOWEST
+from lvsha.core.timers import master_down_interval, same_timing, skew_time
+from lvsha.core.tracking import moved
 from lvsha.core.types import InterfaceAddress
 
 Step: TypeAlias = tuple[Router, tuple[Action, ...]]
@@ -45,16 +48,6 @@ def begin(vr: VirtualRouter) -> Router:
     return Router(vr.priority, vr.advertisement_interval)
 
 
-def skew_time(vr: VirtualRouter, priority: int, interval: float) -> float:
-    """Seconds by which a backup of `priority` waits longer than the best one could."""
-    return (256 - priority) / 256 * (interval if vr.version == 3 else 1.0)
-
-
-def master_down_interval(vr: VirtualRouter, priority: int, interval: float) -> float:
-    """Seconds of silence after which the master is taken for dead (RFC 9568 §6.1)."""
-    return 3 * interval + skew_time(vr, priority, interval)
-
-
 def step(vr: VirtualRouter, router: Router, event: Event, now: float) -> Step:
     """What becomes of `router` by `event` at `now`, and what is to be done, in order.
 
@@ -63,8 +56,8 @@ def step(vr: VirtualRouter, router: Router, event: Event, now: float) -> Step:
     match event:
         case Received():
             outcome = _received(vr, router, event, now)
-        case Timeout():
-            outcome = _timeout(vr, router, now)
+        case Timeout(held):
+            outcome = _timeout(vr, router, held, now)
         case Faults(reasons):
             outcome = _faults(vr, router, reasons, now)
         case Start():
@@ -73,6 +66,10 @@ def step(vr: VirtualRouter, router: Router, event: Event, now: float) -> Step:
             outcome = _leave(router, State.INIT, "stopped", now)
         case SetPriority(priority):
             outcome = _set_priority(vr, router, priority, now)
+        case TakeOver(reason):
+            outcome = _take_over(vr, router, reason, now)
+        case StepDown():
+            outcome = _step_down(vr, router, event, now)
         case Reconfigure(previous):
             outcome = _reconfigure(vr, router, previous, now)
         case _:
@@ -104,8 +101,9 @@ def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: fl
     ad = event.advertisement
     if ad.priority == STOPPING:
         soon = now + skew_time(vr, router.priority, router.interval)
-        return replace(router, deadline=soon, master=None, omen=f"{event.source} stopped")
-    if vr.preempt and ad.priority < router.priority:
+        omen = f"{event.source} stopped"
+        return replace(router, deadline=soon, master=None, omen=omen, due=False)
+    if vr.preempt and not router.aside and ad.priority < router.priority:
         omen = f"{event.source} has lower priority {ad.priority}"
         return replace(router, master=event.source, omen=omen)
     wait = master_down_interval(vr, router.priority, ad.interval)
@@ -116,6 +114,7 @@ def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: fl
         master=event.source,
         omen=f"{event.source} is silent",
         grace=False,
+        due=False,
     )
 
 
@@ -150,7 +149,7 @@ def _outranks(event: Received, vr: VirtualRouter, router: Router) -> bool:
     return int(event.source) > int(vr.source)
 
 
-def _timeout(vr: VirtualRouter, router: Router, now: float) -> Step:
+def _timeout(vr: VirtualRouter, router: Router, held: bool, now: float) -> Step:
     if router.deadline is None or now < router.deadline:
         return router, ()
     late = now - router.deadline
@@ -162,7 +161,26 @@ def _timeout(vr: VirtualRouter, router: Router, now: float) -> Step:
     if late > router.interval and not router.grace:
         forgiven = replace(router, deadline=now + router.interval, grace=True)
         return forgiven, (Forgiven(late),)
+    if held:
+        return replace(router, deadline=now + router.interval, due=True), ()
     return _enter_master(vr, router, router.omen, now)
+
+
+def _take_over(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
+    if router.state is not State.BACKUP:
+        return router, ()
+    return _enter_master(vr, router, reason, now)
+
+
+def _step_down(vr: VirtualRouter, router: Router, event: StepDown, now: float) -> Step:
+    """As if we stopped, but listening on. Where no peer takes over in its time we do again."""
+    if router.state is not State.MASTER:
+        return router, ()
+    nobody = replace(router, master=None)
+    left, actions = _enter_backup(vr, nobody, vr.advertisement_interval, event.reason, now)
+    wait = vr.advertisement_interval + skew_time(vr, STOPPING, vr.advertisement_interval)
+    left = replace(left, deadline=now + wait, aside=event.aside, omen="no peer took over")
+    return left, (Advertise(STOPPING), *actions)
 
 
 def _faults(vr: VirtualRouter, router: Router, reasons: frozenset[str], now: float) -> Step:
@@ -191,9 +209,9 @@ def _set_priority(vr: VirtualRouter, router: Router, priority: int, now: float) 
 def _reconfigure(vr: VirtualRouter, router: Router, previous: VirtualRouter, now: float) -> Step:
     """Mastership is kept, and so is what was added to the file's priority."""
     if vr.priority != previous.priority:
-        router = replace(router, priority=_moved(router.priority, previous.priority, vr.priority))
+        router = replace(router, priority=moved(router.priority, previous.priority, vr.priority))
     if router.state is State.BACKUP:
-        if _timing(vr) == _timing(previous):
+        if same_timing(vr, previous):
             return router, ()
         interval = router.interval if router.master else vr.advertisement_interval
         wait = master_down_interval(vr, router.priority, interval)
@@ -204,17 +222,6 @@ def _reconfigure(vr: VirtualRouter, router: Router, previous: VirtualRouter, now
     if _all_addresses(vr) != _all_addresses(previous):
         actions = (*actions, Own(_all_addresses(vr)), Announce())
     return _assert_mastership(vr, router, now), actions
-
-
-def _moved(effective: int, old: int, new: int) -> int:
-    """What trackers added stays added; the address owner's priority is not weighed."""
-    if OWNER in (old, new):
-        return new
-    return max(LOWEST, min(HIGHEST, effective + new - old))
-
-
-def _timing(vr: VirtualRouter) -> tuple[int, int, float]:
-    return vr.version, vr.priority, vr.advertisement_interval
 
 
 def _assert_mastership(vr: VirtualRouter, router: Router, now: float) -> Router:
@@ -228,6 +235,8 @@ def _enter_master(vr: VirtualRouter, router: Router, reason: str, now: float) ->
         state=State.MASTER,
         since=now,
         grace=False,
+        due=False,
+        aside=False,
     )
     return entered, (
         Advertise(router.priority),
@@ -250,6 +259,7 @@ def _enter_backup(
         omen=NOBODY if router.master is None else f"{router.master} is silent",
         since=now,
         grace=False,
+        due=False,
     )
     disown = (Own(()),) if router.state is State.MASTER else ()
     return entered, (*disown, Changed(router.state, State.BACKUP, reason))
@@ -259,7 +269,9 @@ def _leave(router: Router, state: State, reason: str, now: float) -> Step:
     """To INIT or FAULT."""
     if router.state is state:
         return router, ()
-    left = replace(router, state=state, deadline=None, master=None, since=now)
+    left = replace(
+        router, state=state, deadline=None, master=None, since=now, due=False, aside=False
+    )
     farewell = (Advertise(STOPPING), Own(())) if router.state is State.MASTER else ()
     return left, (*farewell, Changed(router.state, state, reason))
 

@@ -50,7 +50,7 @@ def _has_lost(router: Router) -> bool:
     """Out of it, or behind a master it has heard. One that has only begun to listen is neither."""
     if router.state is State.BACKUP:
         return router.master is not None and not router.due
-    return router.state is not State.MASTER
+    return router.state is State.FAULT
 
 
 def shared_faults(group: str, own: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:

@@ -37,7 +37,8 @@ class Router:
     advertises, ours until one is heard. `master` is who advertised last, ourselves in MASTER;
     `omen` is what it would mean if the deadline passed now.
     `since` is when the state began; `grace`: one late wake-up was forgiven since the last advert.
-    `due`: its time to be master has come, and its sync group holds it back.
+    `due`: its time to be master has come, and its sync group holds it back. `aside`: an operator
+    has it serve behind whoever else is master, of lower priority too.
     """
 
     priority: int
@@ -50,6 +51,7 @@ class Router:
     faults: frozenset[str] = frozenset()
     grace: bool = False
     due: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,12 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """The deadline has come, and everything received before it was fed in."""
+    """The deadline has come, and everything received before it was fed in.
+
+    `held`: a backup is not to be master by itself, but with its sync group.
+    """
+
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +97,30 @@ class SetPriority:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOver:
+    """A backup is to be master now."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """A master is to leave it to a peer; `aside`: until that one leaves it again."""
+
+    reason: str
+    aside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reconfigure:
     """The parameters given to `step` are new; these were the ones before."""
 
     previous: VirtualRouter
 
 
-Event: TypeAlias = Start | Stop | Received | Timeout | Faults | SetPriority | Reconfigure
+Event: TypeAlias = (
+    Start | Stop | Received | Timeout | Faults | SetPriority | TakeOver | StepDown | Reconfigure
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,13 @@ def effect(priority: int, tracks: Iterable[Track], found: Mapping[Target, Findin
     return Effect(priority, frozenset(faults))
 
 
+def moved(effective: int, old: int, new: int) -> int:
+    """An effective priority when the file's becomes another: what was added stays added."""
+    if OWNER in (old, new):
+        return new
+    return max(LOWEST, min(HIGHEST, effective + new - old))
+
+
 def _share(track: Track, finding: Finding) -> int | None:
     """What a track adds to the priority; None: a fault."""
     if isinstance(track.target, TrackedFile) and track.weight is not None:

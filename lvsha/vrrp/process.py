@@ -27,6 +27,7 @@ from lvsha.runtime.channel import Channel
 from lvsha.runtime.logs import log
 from lvsha.runtime.realtime import go_ahead_of_others
 from lvsha.runtime.tasks import run_until_first_ends, spawn
+from lvsha.vrrp.groups import Groups
 from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.observations import Lateness
 from lvsha.vrrp.router import RunningRouter
@@ -81,11 +82,13 @@ class VrrpProcess:
         self._addresses = addresses
         self._wire = wire
         self._channel = channel
+        self._plan = VrrpPlan("", "", ())
         self._segments: dict[str, Segment] = {}
         self._unicast = UnicastReceivers(wire)
         self._routers: dict[Key, RunningRouter] = {}
         self._effects: dict[Key, asyncio.Task[None]] = {}
         self._tracking = Tracking(addresses, self._impose)
+        self._groups = Groups()
         self._lateness = Lateness()
         self._turn = asyncio.Lock()
         self._failure: asyncio.Queue[BaseException] = asyncio.Queue()
@@ -133,6 +136,7 @@ class VrrpProcess:
 
     async def _apply(self, plan: VrrpPlan) -> None:
         """By difference: what is the same is not touched, what is new starts last."""
+        self._plan = plan
         wanted = {_key(vr): vr for vr in plan.routers}
         await self._stop([key for key in self._routers if key not in wanted])
         for name in {vr.interface for vr in plan.routers} - self._segments.keys():
@@ -159,6 +163,7 @@ class VrrpProcess:
         for segment in self._segments.values():
             segment.settle()
         self._impose()
+        self._groups.configure(self._plan.sync_groups, self._routers.values())
         for router in routers:
             router.feed(Start())
 
@@ -174,7 +179,7 @@ class VrrpProcess:
             log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))
             holder.found(left)
             await _in_time(holder.settled())
-        return RunningRouter(vr, holder, self._lateness, self._status_soon)
+        return RunningRouter(vr, holder, self._lateness, self._changed)
 
     async def _stop(self, keys: Iterable[Key]) -> None:
         """Priority 0 from all of them at once, then wait for the addresses to be off."""
@@ -246,6 +251,10 @@ class VrrpProcess:
     def _note_end(self, work: asyncio.Task[None]) -> None:
         if not work.cancelled() and (error := work.exception()):
             self._failure.put_nowait(error)
+
+    def _changed(self) -> None:
+        self._groups.soon()
+        self._status_soon()
 
     def _status_soon(self) -> None:
         if self._status_timer is None:

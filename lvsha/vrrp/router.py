@@ -68,6 +68,7 @@ class RunningRouter:
         self._here: frozenset[str] = frozenset()
         self._outside = Effect(vr.priority)
         self._shared: frozenset[str] = frozenset()
+        self.is_grouped = False
         self._timer: asyncio.TimerHandle | None = None
         self._said = OncePerMinute()
         self._gate = Gate(vr, self._warn_once)
@@ -86,6 +87,11 @@ class RunningRouter:
     @property
     def source(self) -> Address | None:
         return self._vr.source
+
+    @property
+    def standing(self) -> Router:
+        """All that the election knows of it."""
+        return self._router
 
     @property
     def own_faults(self) -> frozenset[str]:
@@ -155,6 +161,11 @@ class RunningRouter:
             self._timer.cancel()
             self._timer = None
 
+    def share(self, faults: frozenset[str]) -> None:
+        """What others of its sync group suffer from."""
+        self._shared = faults
+        self._tell_faults()
+
     def _tell_faults(self) -> None:
         faults = self.own_faults | self._shared
         if faults != self._router.faults:
@@ -194,7 +205,7 @@ class RunningRouter:
             return
         was_master = self._router.state is State.MASTER
         # The loop may fire up to its clock's resolution early.
-        self._happen(Timeout(), max(deadline, loop.time()))
+        self._happen(Timeout(self.is_grouped), max(deadline, loop.time()))
         if was_master:
             self._lateness.add(max(0.0, loop.time() - deadline))
 
@@ -253,4 +264,4 @@ def _warn_of_password(vr: VirtualRouter) -> None:
 
 
 def _shown(router: Router) -> tuple[object, ...]:
-    return router.state, router.master, router.faults, router.priority
+    return router.state, router.master, router.faults, router.priority, router.due
