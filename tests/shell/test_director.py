@@ -284,6 +284,28 @@ async def test_a_verdict_moves_table_status_and_log_together(tmp_path, events):
     ]
 
 
+async def test_the_check_that_fails_is_named_where_a_server_has_several(tmp_path, events):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.1", 0)) as second,
+    ):
+        checks = tuple(
+            Check(TcpProbe(), ip_address("127.0.0.1"), each.getsockname()[1], 0.1, 0.1, fall=1)
+            for each in (first, second)
+        )
+        several = replace(server("10.0.0.1"), checks=checks)
+        async with running(tmp_path) as at:
+            at.tell(Configure(1, replace(PLAN, services=(replace(WEB, real_servers=(several,)),))))
+            await _until(lambda: at.ipvs.services() and at.ipvs.destinations(KEY))
+            second.close()
+            await _until(lambda: not at.ipvs.destinations(KEY))
+            (service,) = (await at.director.status())["virtual_services"]
+    up, down = events("health.changed")
+    assert (up["old"], up["new"], down["old"], down["new"]) == ("UNKNOWN", "UP", "UP", "DOWN")
+    reason = f"tcp at 127.0.0.1:{checks[1].port}: connection refused"
+    assert down["reason"] == service["real_servers"][0]["message"] == reason
+
+
 async def _until(look) -> None:
     async with asyncio.timeout(10):
         while not look():
