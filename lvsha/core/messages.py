@@ -51,6 +51,15 @@ class PeerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class HookStatus:
+    """How the last run of a router's hook ended. `exit_code` None: not by itself."""
+
+    told: str
+    exit_code: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class RouterStatus:
     """One virtual router as the status shows it. `master` is None when unknown."""
 
@@ -66,6 +75,8 @@ class RouterStatus:
     faults: tuple[str, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     peers: tuple[PeerStatus, ...] = ()
+    aside: bool = False
+    hook: HookStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

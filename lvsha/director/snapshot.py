@@ -91,6 +91,8 @@ def _router(router: RouterStatus) -> dict[str, Any]:
         "faults": list(router.faults),
         "counters": dict(router.counters),
         "peers": [asdict(peer) for peer in router.peers],
+        "aside": router.aside,
+        "hook": None if router.hook is None else asdict(router.hook),
     }
 
 

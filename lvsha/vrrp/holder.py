@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -38,43 +38,47 @@ _NOT_THERE = (errno.EADDRNOTAVAIL, errno.ENODEV)
 class Holder:
     """Holds the addresses it is told to, announces them as long as it does.
 
-    `link` is where: the owner keeps it current. `turn` is shared by all: the kernel does one of
-    these at a time anyway, and between two of them the loop looks after its timers.
+    `link` is where, and `garp` how: the owner keeps them current. `turn` is shared by all: the
+    kernel does one of these at a time anyway, and between two of them the loop looks after its
+    timers.
     """
 
     def __init__(
         self, router: str, interface: str, addresses: Addresses, wire: Wire, turn: asyncio.Lock
     ) -> None:
         self.link: Link | None = None
+        self.garp = Garp()
         self._router = router
         self._interface = interface
         self._addresses = addresses
         self._wire = wire
         self._turn = turn
-        self._wanted: tuple[InterfaceAddress, ...] = ()
+        self._wanted: dict[InterfaceAddress, None] = {}  # in order
         self._held: set[InterfaceAddress] = set()
         self._leaving: Counter[InterfaceAddress] = Counter()
         self._kick = asyncio.Event()
         self._settled = asyncio.Event()
         self._bursts: Iterator[Burst] = iter(())
         self._next: Burst | None = None
+        self._frames: deque[InterfaceAddress] = deque()
         self._announced_since = 0.0
         self._last_first_burst = -math.inf
         self._said = OncePerMinute()
 
     def own(self, addresses: tuple[InterfaceAddress, ...]) -> None:
         """From now on exactly these."""
-        self._wanted = addresses
+        self._wanted = dict.fromkeys(addresses)
         if not addresses:
             self._next = None
+            self._frames.clear()
             self._last_first_burst = -math.inf
         self._settled.clear()
         self._kick.set()
 
     def announce(self) -> None:
         """Begin the bursts anew; at most once in SPACING while the addresses stay ours."""
-        self._bursts = bursts(Garp())
-        self._next = next(self._bursts)
+        self._bursts = bursts(self.garp)
+        self._next = next(self._bursts, None)
         now = asyncio.get_running_loop().time()
         self._announced_since = max(now, self._last_first_burst + SPACING)
         self._kick.set()
@@ -107,27 +111,31 @@ class Holder:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        done = False
         while True:
-            self._kick.clear()
-            await self._settle()
-            done = self._held == set(self._wanted)
-            if done and not self._kick.is_set():
-                self._settled.set()
-            await self._announce_when_due()
+            if self._kick.is_set() or not done:
+                self._kick.clear()
+                await self._settle()
+                done = self._held == set(self._wanted)
+                if done and not self._kick.is_set():
+                    self._settled.set()
+            self._announce_when_due()
+            await self._send_some()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self._wake_at(done)):
                     await self._kick.wait()
 
     def _wake_at(self, done: bool) -> float | None:
-        due = self._due()
-        retry = None if done else asyncio.get_running_loop().time() + RETRY
-        return min((at for at in (due, retry) if at is not None), default=None)
+        now = asyncio.get_running_loop().time()
+        more = now + self.garp.interval if self._frames else None
+        retry = None if done else now + RETRY
+        return min((at for at in (self._due(), more, retry) if at is not None), default=None)
 
     async def _settle(self) -> None:
         for address in tuple(self._held):
             if address not in self._wanted:
                 await self._remove(address)
-        for address in self._wanted:
+        for address in tuple(self._wanted):
             if address not in self._held and address in self._wanted:
                 await self._add(address)
 
@@ -158,18 +166,24 @@ class Holder:
     def _due(self) -> float | None:
         return None if self._next is None else self._announced_since + self._next.after
 
-    async def _announce_when_due(self) -> None:
+    def _announce_when_due(self) -> None:
         due, loop = self._due(), asyncio.get_running_loop()
         if due is None or self._next is None or loop.time() + EARLY < due:
             return
         if self._next.after == 0:
             self._last_first_burst = loop.time()
-        burst, self._next = self._next, next(self._bursts)
-        for count, address in enumerate(sorted(self._held) * burst.copies):
+        burst, self._next = self._next, next(self._bursts, None)
+        self._frames = deque(sorted(self._held) * burst.copies)
+
+    async def _send_some(self) -> None:
+        """As many announcements as may go at once; the others when it is their time."""
+        for _ in range(1 if self.garp.interval else FRAMES_AT_ONCE):
+            if not self._frames:
+                return
+            address = self._frames.popleft()
             if address in self._wanted and self.link is not None:
                 self._announce_one(self.link, address)
-            if count % FRAMES_AT_ONCE == FRAMES_AT_ONCE - 1:
-                await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     def _announce_one(self, link: Link, address: InterfaceAddress) -> None:
         try:

@@ -188,7 +188,7 @@ class VrrpProcess:
             if self._effects[key].done():  # it failed, and its addresses still have to go
                 self._work(key, router.holder)
             router.feed(Stop())
-        await asyncio.gather(*(_in_time(router.holder.settled()) for router in stopping.values()))
+        await asyncio.gather(*(_in_time(router.settled()) for router in stopping.values()))
         for key, router in stopping.items():
             self._effects.pop(key).cancel()
             router.close()

@@ -44,6 +44,7 @@ from lvsha.kernel.ports import Packet
 from lvsha.runtime.logs import log
 from lvsha.vrrp.gate import Gate
 from lvsha.vrrp.holder import Holder
+from lvsha.vrrp.hooks import HookQueue
 from lvsha.vrrp.observations import Lateness, OncePerMinute
 from lvsha.vrrp.receiver import Receiver
 
@@ -60,10 +61,12 @@ class RunningRouter:
         self.plan = vr
         self.holder = holder
         self._vr = vr
+        holder.garp = vr.garp
         self._router = begin(vr)
         self._since = time.time()
         self._lateness = lateness
         self._changed = changed
+        self.hooks = HookQueue(vr.name, changed)
         self._receiver: Receiver | None = None
         self._here: frozenset[str] = frozenset()
         self._outside = Effect(vr.priority)
@@ -153,7 +156,13 @@ class RunningRouter:
             faults=tuple(sorted(router.faults)),
             counters=dict(counters),
             peers=self._gate.peers,
+            aside=router.aside,
+            hook=self.hooks.status,
         )
+
+    async def settled(self) -> None:
+        """Return once its addresses are as they should be, and its hook knows."""
+        await asyncio.gather(self.holder.settled(), self.hooks.idle())
 
     def close(self) -> None:
         """No timer is left behind."""
@@ -183,6 +192,7 @@ class RunningRouter:
     def _become(self, vr: VirtualRouter) -> None:
         if vr != self._vr:
             previous, self._vr = self._vr, vr
+            self.holder.garp = vr.garp
             self._gate.reconfigure(vr)
             self.feed(Reconfigure(previous))
 
@@ -219,6 +229,7 @@ class RunningRouter:
                 self.holder.announce()
             case Changed(old, new, reason):
                 self._since = time.time()
+                self.hooks.tell(self._vr.hook, old, new)
                 log.info(
                     "vrrp.state",
                     router=self._vr.name,
