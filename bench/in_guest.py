@@ -12,13 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bench import clusters
 from bench.processes import cpu_seconds, memory
+from lvsha.core.commands import AddDestination, AddService, TableCommand
+from lvsha.core.types import Destination, DestinationKey, Protocol, Service, ServiceKey
 from lvsha.errors import HostError
+from lvsha.kernel import nla, requests
+from lvsha.kernel.genetlink import Conversation
 from lvsha.lab.topology import Lab, Namespace
 from lvsha.runtime import control
 
@@ -33,12 +37,14 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     (folder / "bench.yaml").write_text(clusters.unchecked(DESTINATIONS))
     (folder / "rules").write_text(clusters.rules(DESTINATIONS))
-    found: dict[str, Any] = {"restore": [], "reconcile": []}
+    found: dict[str, Any] = {"restore": [], "kernel": [], "reconcile": []}
     with Lab() as lab:
         for turn in range(TURNS):
             theirs, ours = lab.add(f"theirs{turn}", f"ours{turn}")
             found["restore"].append(time_restore(theirs, folder / "rules"))
+            found["kernel"].append(time_kernel(lab.add(f"kernel{turn}")[0]))
             wanted = saved(theirs)
+            assert saved(lab.namespaces[f"kernel{turn}"]) == wanted
             assert len(wanted) == DESTINATIONS + DESTINATIONS // clusters.EACH, len(wanted)
             last = turn == TURNS - 1
             found |= daemon(ours, folder, wanted, found["reconcile"], with_resyncs=last)
@@ -51,6 +57,27 @@ def time_restore(machine: Namespace, file: Path) -> float:
         began = time.monotonic()
         subprocess.run(["ipvsadm-restore"], stdin=text, check=True)
         return time.monotonic() - began
+
+
+def time_kernel(machine: Namespace) -> float:
+    """Seconds the kernel takes for the same messages, packed before: nobody can be faster."""
+    with machine.entered():
+        conversation = Conversation()
+    messages = [requests.encode(command) for command in commands()]
+    family = conversation.family(nla.FAMILY)
+    began = time.monotonic()
+    assert conversation.batch(family, messages) == []
+    elapsed = time.monotonic() - began
+    conversation.close()
+    return elapsed
+
+
+def commands() -> Iterator[TableCommand]:
+    for address, members in clusters.of(DESTINATIONS):
+        key = ServiceKey(Protocol.TCP, address, 80)
+        yield AddService(Service(key))
+        for member in members:
+            yield AddDestination(key, Destination(DestinationKey(member, 80)))
 
 
 def saved(machine: Namespace) -> list[str]:

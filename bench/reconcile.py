@@ -29,6 +29,7 @@ def figures() -> list[Figure]:
         at_least(f"{what}, ipvsadm-restore's time over lvsha's", ratio, 50, "{:.0f} times"),
         Figure("  ipvsadm-restore", _seconds(restore)),
         Figure("  lvsha, first command to last acknowledgement", _seconds(reconcile)),
+        Figure("  the kernel alone, for messages packed before", _seconds(sorted(found["kernel"]))),
         Figure("  `lvsha run` typed to table in place", f"{found['start']:.1f} s"),
         Figure("  a resync with nothing to repair, CPU", f"{found['resync']:.2f} s"),
         Figure(f"  RSS {' + '.join(found['rss'])}", f"{rss} MB"),
