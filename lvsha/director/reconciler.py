@@ -191,7 +191,7 @@ class Reconciler:
     def _learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
         """Read one service's destinations into what we know; None where it is gone."""
         self._known.pop(key, None)
-        for _, found in self._ipvs.read((key,)) if service else ():
+        for _, found in self._ipvs.read((key,), counters=False) if service else ():
             if service and found is not None:
                 destinations = {status.destination.key: status.destination for status in found}
                 self._known[key] = ServiceEntry(service, destinations)
