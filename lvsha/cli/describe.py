@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from lvsha.config.resolve import NodePlans
 from lvsha.core.authentication import HmacKeys, Password
+from lvsha.core.ipvsadm.lines import flag_names
 from lvsha.core.plan import Check, Origin, RealServer, Required, VirtualRouter, VirtualService
-from lvsha.core.types import Forwarding, FwmarkKey, ServiceFlags, TunnelType
+from lvsha.core.types import Forwarding, FwmarkKey, ServiceFlags, Timeouts, TunnelType
 
 
 def describe(plans: NodePlans) -> str:
@@ -27,8 +28,16 @@ def _lines(plans: NodePlans) -> Iterator[str]:
         for number, tier in enumerate(service.backups, 1):
             yield f"    backups {number}:"
             yield from (f"  {_server(server)}" for server in tier)
+    if timeouts := plans.director.timeouts:
+        yield "  timeouts " + ", ".join(f"{name} {value} s" for name, value in _set(timeouts))
     for name, value in plans.director.sysctls.items():
         yield f"  setting {name} = {value}"
+
+
+def _set(timeouts: Timeouts) -> Iterator[tuple[str, int]]:
+    """Those the file names: 0 leaves one untouched."""
+    named = {"tcp": timeouts.tcp, "tcp_fin": timeouts.tcp_fin, "udp": timeouts.udp}
+    return ((name, value) for name, value in named.items() if value)
 
 
 def _router(router: VirtualRouter) -> str:
@@ -58,6 +67,7 @@ def _service(service: VirtualService) -> str:
     kernel = service.service
     where = f"fwmark {key.mark}" if isinstance(key, FwmarkKey) else str(key)
     words = [f"  service {service.name}: {where} {kernel.scheduler}"]
+    words += flag_names(kernel)
     if kernel.flags & ServiceFlags.PERSISTENT:
         words.append(f"persistent {kernel.timeout} s")
     if kernel.flags & ServiceFlags.ONE_PACKET:

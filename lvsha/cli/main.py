@@ -50,7 +50,7 @@ def cluster_file(command: Callable[..., Any]) -> Callable[..., Any]:
 def _which_daemon(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--runtime-dir",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, resolve_path=True),
         help="Where the daemon keeps its socket and state; default /run/lvsha/CLUSTER.",
     )(command)
     return click.option("--node", help="This machine's name in the file; default: hostname.")(

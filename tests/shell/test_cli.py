@@ -196,6 +196,13 @@ def test_without_a_daemon_status_and_reload_say_so(tmp_path, file, say, verb):
     assert say(verb, file, "--runtime-dir", tmp_path / "rt") == (1, "", line)
 
 
+def test_a_relative_runtime_directory_is_meant_from_here(tmp_path, file, say, monkeypatch):
+    """The kernel keeps the socket's path as it was bound: others must find it from anywhere."""
+    monkeypatch.chdir(tmp_path)
+    line = f"lvsha: no daemon is running on {tmp_path}/rt\n"
+    assert say("status", file, "--runtime-dir", "rt") == (1, "", line)
+
+
 def test_the_socket_of_a_dead_daemon_is_no_daemon(tmp_path, file, say):
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "control.sock"))

@@ -75,3 +75,14 @@ def test_several_checks_stand_with_their_paces_and_ways_to_leave():
 def test_damping_stands_in_the_services_line():
     (line,) = (line for line in lines("damping: {}") if line.startswith("  service"))
     assert line.endswith("held down 120 s after 4 changes in 60 s")
+
+
+def test_the_schedulers_options_stand_beside_it():
+    said = lines("scheduler: sh", "scheduler_flags: [sh-port, sh-fallback]")
+    (line,) = (line for line in said if line.startswith("  service"))
+    assert " sh, sh-fallback, sh-port, " in line
+
+
+def test_the_connection_timeouts_of_the_file_are_told():
+    plans = resolve(cluster("timeouts: {tcp: 15m, udp: 30s}\n"), "lb1")
+    assert "  timeouts tcp 900 s, udp 30 s" in describe(plans).splitlines()
