@@ -169,7 +169,7 @@ def _timeout(vr: VirtualRouter, router: Router, held: bool, now: float) -> Step:
 def _take_over(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
     if router.state is not State.BACKUP:
         return router, ()
-    return _enter_master(vr, router, reason, now)
+    return _enter_master(vr, router, f"{router.omen}; {reason}", now)
 
 
 def _step_down(vr: VirtualRouter, router: Router, event: StepDown, now: float) -> Step:

@@ -7,16 +7,20 @@ import signal
 import socket
 import sys
 
+_children: set[int] = set()
+"""Started and not yet known to have ended."""
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def launch(file: str) -> socket.socket:
     """Our end of its standard input, at whose end it ends. OSError when it can't be started."""
+    _bury()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     with theirs:
         try:
-            os.posix_spawn(
+            pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", file],
                 {"PATH": PATH},
@@ -28,4 +32,16 @@ def launch(file: str) -> socket.socket:
         except OSError:
             ours.close()
             raise
+    _children.add(pid)
     return ours
+
+
+def _bury() -> None:
+    """Leave no zombies of those that have ended since."""
+    for pid in tuple(_children):
+        try:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            ended = pid
+        if ended:
+            _children.discard(pid)

@@ -1,7 +1,9 @@
 """Stories of virtual routers, each a text file: a script, a line `---`, and all that came of it.
 
 Script lines: `router NAME [priority N] [interval S] [preempt yes|no] [address A]`, then
-`SECONDS VERB NAME [ARGUMENTS]` with a verb of `tests.simulation`, and `SECONDS end`.
+`SECONDS VERB NAME [ARGUMENTS]` with a verb of `tests.simulation`, and `SECONDS end`. Routers
+named MACHINE/SEGMENT are in a sync group with all of their machine, which starts, stops and dies
+as one.
 `pytest tests/scenarios --rewrite` writes what comes of them now: read the difference.
 """
 
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from lvsha.core.mastership import StepDown
+from tests.group_simulation import GroupSimulation
 from tests.simulation import Simulation, described, virtual_router
 
 HERE = Path(__file__).parent
@@ -41,7 +45,8 @@ def told(script: str) -> str:
     """What comes of a script, a line for every action."""
     lines = [line.split() for line in script.splitlines() if line and not line.startswith("#")]
     routers = [parameters(words[1:]) for words in lines if words[0] == "router"]
-    world = Simulation(*routers)
+    grouped = any("/" in vr.name for vr in routers)
+    world = GroupSimulation(*routers) if grouped else Simulation(*routers)
     for seconds, verb, *arguments in (words for words in lines if words[0] != "router"):
         world.run_until(float(seconds))
         if verb != "end":
@@ -68,6 +73,10 @@ def perform(world: Simulation, verb: str, name: str, *arguments: str) -> None:
         case "reconfigure":
             key, word = arguments
             world.reconfigure(name, **WORDS[key](word))
+        case "start" | "stop" | "kill" if isinstance(world, GroupSimulation):
+            world.each(name, verb)
+        case "step_down":
+            world.feed(world.nodes[name], StepDown(" ".join(arguments), aside=True))
         case "start" | "stop" | "kill" | "cut" | "join":
             getattr(world, verb)(name)
         case _:
