@@ -173,7 +173,8 @@ class Holder:
         if self._next.after == 0:
             self._last_first_burst = loop.time()
         burst, self._next = self._next, next(self._bursts, None)
-        self._frames = deque(sorted(self._held) * burst.copies)
+        held = [address for address in self._wanted if address in self._held]
+        self._frames = deque(held * burst.copies)
 
     async def _send_some(self) -> None:
         """As many announcements as may go at once; the others when it is their time."""

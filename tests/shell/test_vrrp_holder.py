@@ -104,6 +104,17 @@ async def test_addresses_are_announced_after_they_are_there_and_not_before():
         ] * 5
 
 
+async def test_addresses_of_both_families_are_announced_in_the_files_order():
+    six = ip_interface("2001:db8::100/64")
+    async with holder() as (made, _, lan):
+        made.own((B, six, A))
+        await made.settled()
+        made.announce()
+        await asyncio.sleep(1)
+        announced = [str(address) for _, _, address in lan.announced]
+        assert announced == ["192.0.2.101", "2001:db8::100", "192.0.2.100"] * 5
+
+
 async def test_an_address_the_kernel_took_late_is_announced_when_it_is_there():
     async with holder() as (made, kernel, lan):
         kernel.refusal = errno.ENETDOWN
