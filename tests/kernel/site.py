@@ -133,14 +133,15 @@ class Site:
         for index, machine in enumerate(self._front):
             for own in FRONT.addresses(REAL_SERVER + index):
                 if own.ip in listed:
-                    self._set_up(machine, resolve_real_server(file, own.ip, ()))
+                    plan = resolve_real_server(file, own.ip, ())
+                    self._set_up(machine, Family.of(own.ip), plan)
 
-    def _set_up(self, machine: Namespace, plan: RealServerPlan) -> None:
-        """As `lvsha realserver up`, which a machine with two addresses runs for each."""
-        key = machine.name, Family.of(plan.address)
+    def _set_up(self, machine: Namespace, family: Family, plan: RealServerPlan) -> None:
+        """As `lvsha realserver up --address`, with what each family found kept apart."""
+        key = machine.name, family
         if self._plans.get(key) != plan:
             with machine.entered():
-                asyncio.run(_up(plan, Path("/run/lvsha", machine.name, key[1].name)))
+                asyncio.run(_up(plan, Path("/run/lvsha", machine.name, family.name)))
             self._plans[key] = plan
 
 
