@@ -168,6 +168,26 @@ _order_command("weight", "SERVICE SERVER N", "Another weight than the file's; th
 
 
 @cli.command()
+@click.argument("router")
+@cluster_file
+def failover(router: str, file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
+    """Hand ROUTER over to another node, and stay behind whoever is master until it fails over.
+
+    To have it back, run the same there.
+    """
+    from lvsha.cli.failover import fail_over
+
+    directory = _runtime_dir(file, runtime_dir)
+    if node is not None:
+        _require_node(node, control.get(directory, "/status")["node"], directory)
+    text, code = fail_over(router, directory)
+    if code:
+        return _fail(text, code)
+    click.echo(text)
+    return 0
+
+
+@cli.command()
 @click.option("--plain", is_flag=True, help="Lines instead of a live picture.")
 def demo(plain: bool) -> int:
     """Show the whole system in a lab on this machine, with traffic, failures and fail-over."""

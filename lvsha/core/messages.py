@@ -6,7 +6,7 @@ A star: children talk only to the supervisor, which relays. Times are seconds si
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -135,6 +135,22 @@ class NodeFaults:
     reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """Director → supervisor → VRRP: an operator wants this node to hand a router over."""
+
+    request: int
+    router: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverDone:
+    """VRRP → supervisor → director: it has begun, or `error` says why not."""
+
+    request: int
+    error: str = ""
+
+
 Message: TypeAlias = (
     Configure
     | Configured
@@ -145,12 +161,26 @@ Message: TypeAlias = (
     | ReloadDone
     | Track
     | NodeFaults
+    | Failover
+    | FailoverDone
 )
 
 
 def to_line(message: Message) -> bytes:
     """One line, newline included."""
     return json.dumps(encode(message), separators=(",", ":")).encode() + b"\n"
+
+
+def status_part(router: RouterStatus) -> str:
+    """A router's part of a VrrpStatus: what is long is said in portions (`status_line`)."""
+    return json.dumps(encode(router), separators=(",", ":"))
+
+
+def status_line(parts: Iterable[str], lateness: Mapping[str, float]) -> bytes:
+    """The line of the VrrpStatus with these parts."""
+    frame = encode(VrrpStatus((), lateness))
+    text = json.dumps(frame | {"routers": "?"}, separators=(",", ":"))
+    return text.replace('"?"', f"[{','.join(parts)}]", 1).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Message:

@@ -17,6 +17,7 @@ from lvsha.core.health import Health, ProbeResult
 from lvsha.core.messages import (
     Configure,
     Configured,
+    FailoverDone,
     Processes,
     ReloadDone,
     ReloadRequested,
@@ -30,6 +31,7 @@ from lvsha.director.board import Board
 from lvsha.director.checker import Checkers
 from lvsha.director.counters import Counters, Reading
 from lvsha.director.descriptors import raise_descriptor_limit
+from lvsha.director.failovers import Failovers
 from lvsha.director.figures import own_figures
 from lvsha.director.ownership import Ownership
 from lvsha.director.reconciler import Reconciler
@@ -79,6 +81,7 @@ class Director:
         self._table: Reconciler | None = None
         self._counters: Counters | None = None
         self._table_open = asyncio.Event()
+        self._failovers = Failovers(channel.send)
         self._web = Web(self)
         self._asked: Configure | None = None
         self._plan = DirectorPlan("", "", ())
@@ -156,6 +159,10 @@ class Director:
         """Do what an operator says of a server. UsageError: there is no such one."""
         return self._balancer.order(verb, service, server, weight)
 
+    async def fail_over(self, router: str) -> None:
+        """Have this node hand a router over. UsageError: no such one; HostError: it can't."""
+        await self._failovers.ask(router, self._vrrp)
+
     async def ask_for_reload(self) -> ReloadDone:
         """Have the supervisor read the file again; its answer."""
         request = next(self._requests)
@@ -188,6 +195,8 @@ class Director:
                     self._last_reload = message
                     if (answer := self._answers.get(request)) and not answer.done():
                         answer.set_result(message)
+                case FailoverDone():
+                    self._failovers.done(message)
                 case Stop():
                     return
                 case _:

@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from lvsha.core.balance import MAX_WEIGHT, Order
 from lvsha.core.messages import ReloadDone
 from lvsha.director.snapshot import to_json
-from lvsha.errors import UsageError
+from lvsha.errors import LvshaError, UsageError
 from lvsha.runtime.logs import describe, log
 
 _MAX_BODY = 64 * 1024
@@ -33,6 +33,8 @@ class Answers(Protocol):
     async def metrics(self) -> bytes: ...
 
     async def ask_for_reload(self) -> ReloadDone: ...
+
+    async def fail_over(self, router: str) -> None: ...
 
     def order(self, verb: str, service: str, server: str, weight: int | None) -> Order: ...
 
@@ -91,6 +93,7 @@ class Web:
         app.router.add_get("/metrics", self._get_metrics)
         app.router.add_get("/healthz", self._get_healthz)
         app.router.add_post("/reload", self._post_reload if writable else _refuse)
+        app.router.add_post("/failover", self._post_failover if writable else _refuse)
         for verb in ("drain", "enable", "disable", "weight"):
             app.router.add_post(f"/{verb}", self._post_order if writable else _refuse)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=15, shutdown_timeout=1)
@@ -120,6 +123,15 @@ class Web:
         }
         status = 200 if not done.error else 400 if done.exit_code == 2 else 503
         return web.json_response(answer, status=status)
+
+    async def _post_failover(self, request: web.Request) -> web.Response:
+        """`/failover?router=web`: answered when it has begun."""
+        try:
+            await self._answers.fail_over(request.query.get("router", ""))
+        except LvshaError as error:
+            words = {"error": error.report, "exit_code": error.exit_code}
+            return web.json_response(words, status=404 if error.exit_code == 2 else 409)
+        return web.json_response({"error": ""})
 
     async def _post_order(self, request: web.Request) -> web.Response:
         """`/drain?service=http&server=192.0.2.1:80`; `/weight` with `weight=3` besides."""

@@ -39,12 +39,16 @@ class Channel:
 
         One that has taken nothing in for LINE_LIMIT bytes is as good as gone: the channel closes.
         """
+        self.send_line(to_line(message))
+
+    def send_line(self, line: bytes) -> None:
+        """The same with a message's finished line."""
         if self._writer.is_closing():
             return
         if self._writer.transport.get_write_buffer_size() > LINE_LIMIT:
             self._writer.transport.abort()
             return
-        self._writer.write(to_line(message))
+        self._writer.write(line)
 
     async def messages(self) -> AsyncIterator[Message]:
         """Messages until the other end is gone. GarbageError for what is none."""

@@ -13,11 +13,11 @@ SLICE = 0.005
 """Seconds of work before the loop gets its turn."""
 
 
-async def sliced(items: Iterable[T]) -> AsyncIterator[T]:
-    """The items in turn; the loop serves others whenever SLICE is used up."""
+async def sliced(items: Iterable[T], at_once: float = SLICE) -> AsyncIterator[T]:
+    """The items in turn; the loop serves others whenever `at_once` seconds are used up."""
     began = time.monotonic()
     for item in items:
         yield item
-        if time.monotonic() - began > SLICE:
+        if time.monotonic() - began > at_once:
             await asyncio.sleep(0)
             began = time.monotonic()

@@ -18,6 +18,8 @@ from lvsha import __version__
 from lvsha.core.messages import (
     Configure,
     Configured,
+    Failover,
+    FailoverDone,
     Message,
     Processes,
     ReloadDone,
@@ -209,6 +211,8 @@ class Supervisor:
             case VrrpStatus():
                 if self._configured["vrrp"]:  # before its plan it knows of no router
                     self._show(message)
+            case FailoverDone():
+                self._director.send(message)
             case _:
                 log.error("message.unexpected", process="vrrp", message=type(message).__name__)
 
@@ -219,6 +223,8 @@ class Supervisor:
                 self._bearing.director_works()
             case Track():
                 self._bearing.heard(message)
+            case Failover():
+                self._vrrp.send(message)
             case ReloadRequested(request):
                 spawn("reload", self._answer_reload(request))
             case _:

@@ -15,7 +15,14 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from lvsha.core.mastership import Start, Stop
-from lvsha.core.messages import Configure, Configured, NodeFaults, Track, VrrpStatus
+from lvsha.core.messages import (
+    Configure,
+    Configured,
+    Failover,
+    FailoverDone,
+    NodeFaults,
+    Track,
+)
 from lvsha.core.messages import Stop as StopProcess
 from lvsha.core.plan import VirtualRouter, VrrpPlan
 from lvsha.core.types import Family
@@ -28,16 +35,14 @@ from lvsha.runtime.logs import log
 from lvsha.runtime.realtime import go_ahead_of_others
 from lvsha.runtime.tasks import run_until_first_ends, spawn
 from lvsha.vrrp.groups import Groups
+from lvsha.vrrp.handover import hand_over
 from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.observations import Lateness
+from lvsha.vrrp.reporter import Reporter
 from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.segment import Segment, leftovers
 from lvsha.vrrp.tracking import Tracking
 from lvsha.vrrp.unicast import UnicastReceivers
-
-STATUS_INTERVAL = 2.0
-STATUS_SPACING = 0.05
-"""Least seconds between two statuses, however much changes."""
 
 RECHECK_INTERVAL = 1.0
 """Seconds between looks at an interface that has a fault: no fault outlives its cause for long."""
@@ -92,8 +97,7 @@ class VrrpProcess:
         self._lateness = Lateness()
         self._turn = asyncio.Lock()
         self._failure: asyncio.Queue[BaseException] = asyncio.Queue()
-        self._status_timer: asyncio.TimerHandle | None = None
-        self._status_at = 0.0
+        self._reporter = Reporter(channel, self._routers.values(), self._lateness)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set, a Stop message, or the other end of the channel is gone.
@@ -110,7 +114,7 @@ class VrrpProcess:
                 {
                     "orders": self._take_orders(),
                     "events": self._follow(events),
-                    "status": self._report(),
+                    "status": self._reporter.run(),
                     "recheck": self._recheck(),
                     "signal": _until(stop),
                     "failure": self._fail(),
@@ -119,7 +123,6 @@ class VrrpProcess:
         finally:
             self._tracking.close()
             await self._stop(tuple(self._routers))
-            self._send_status()
 
     async def _take_orders(self) -> None:
         async for message in self._channel.messages():
@@ -129,6 +132,9 @@ class VrrpProcess:
                     self._channel.send(Configured(generation))
                 case Track() | NodeFaults():
                     self._tracking.heard(message)
+                case Failover(request, router):
+                    error = hand_over(router, self._routers.values(), self._plan)
+                    self._channel.send(FailoverDone(request, error))
                 case StopProcess():
                     return
                 case _:
@@ -153,7 +159,7 @@ class VrrpProcess:
                 router.reconfigure(wanted[key])
         self._impose()
         await self._start([wanted[key] for key in wanted if key not in self._routers])
-        self._send_status()
+        self._reporter.tell()
 
     async def _start(self, plans: Iterable[VirtualRouter]) -> None:
         routers = await asyncio.gather(*map(self._prepare, plans))
@@ -188,6 +194,8 @@ class VrrpProcess:
             if self._effects[key].done():  # it failed, and its addresses still have to go
                 self._work(key, router.holder)
             router.feed(Stop())
+        if stopping:
+            self._reporter.tell()
         await asyncio.gather(*(_in_time(router.settled()) for router in stopping.values()))
         for key, router in stopping.items():
             self._effects.pop(key).cancel()
@@ -233,11 +241,6 @@ class VrrpProcess:
                 if not segment.is_healthy:
                     await segment.refresh()
 
-    async def _report(self) -> None:
-        while True:
-            self._send_status()
-            await asyncio.sleep(STATUS_INTERVAL)
-
     async def _fail(self) -> None:
         raise await self._failure.get()
 
@@ -254,21 +257,7 @@ class VrrpProcess:
 
     def _changed(self) -> None:
         self._groups.soon()
-        self._status_soon()
-
-    def _status_soon(self) -> None:
-        if self._status_timer is None:
-            loop = asyncio.get_running_loop()
-            at = max(loop.time(), self._status_at + STATUS_SPACING)
-            self._status_timer = loop.call_at(at, self._send_status)
-
-    def _send_status(self) -> None:
-        if self._status_timer is not None:
-            self._status_timer.cancel()
-            self._status_timer = None
-        self._status_at = asyncio.get_running_loop().time()
-        routers = tuple(router.status() for router in self._routers.values())
-        self._channel.send(VrrpStatus(routers, self._lateness.quantiles()))
+        self._reporter.soon()
 
 
 def _key(vr: VirtualRouter) -> Key:
