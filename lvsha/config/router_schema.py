@@ -59,7 +59,7 @@ class VirtualRouter(Strict):
     preempt_delay: UpToADay = 0.0
     """How long such a master is left alone after it was first heard."""
     startup_delay: UpToADay = 0.0
-    """How long the node only listens after its start, or after a fault."""
+    """How long the node only listens after its start."""
     unicast: Flag = False
     """Send to the other nodes' addresses instead of the multicast group."""
     accept_ttl: Annotated[

@@ -35,6 +35,7 @@ from lvsha.core.mastership import (
     TakeOver,
     Timeout,
 )
+from lvsha.core.patience import begin_listening, leave_alone
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.timers import master_down_interval, same_timing, skew_time
 from lvsha.core.tracking import moved
@@ -61,7 +62,7 @@ def step(vr: VirtualRouter, router: Router, event: Event, now: float) -> Step:
         case Faults(reasons):
             outcome = _faults(vr, router, reasons, now)
         case Start():
-            outcome = _start(vr, router, "started", now)
+            outcome = _start(vr, begin_listening(vr, router, now), "started", now)
         case Stop():
             outcome = _leave(router, State.INIT, "stopped", now)
         case SetPriority(priority):
@@ -83,9 +84,12 @@ def _start(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
         return router, ()
     if router.faults:
         return _leave(router, State.FAULT, _listed(router.faults), now)
-    if router.priority == OWNER:
+    if router.priority == OWNER and now >= router.not_before:
         return _enter_master(vr, router, f"{reason} as address owner", now)
-    return _enter_backup(vr, router, vr.advertisement_interval, reason, now)
+    listening, actions = _enter_backup(vr, router, vr.advertisement_interval, reason, now)
+    if router.priority == OWNER:
+        listening = replace(listening, deadline=router.not_before)
+    return listening, actions
 
 
 def _received(vr: VirtualRouter, router: Router, event: Received, now: float) -> Step:
@@ -103,7 +107,9 @@ def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: fl
         soon = now + skew_time(vr, router.priority, router.interval)
         omen = f"{event.source} stopped"
         return replace(router, deadline=soon, master=None, omen=omen, due=False)
-    if vr.preempt and not router.aside and ad.priority < router.priority:
+    is_better = vr.preempt and not router.aside and ad.priority < router.priority
+    router = leave_alone(vr, router, now) if is_better else replace(router, preempts_at=None)
+    if router.preempts_at is not None and now >= router.preempts_at:
         omen = f"{event.source} has lower priority {ad.priority}"
         return replace(router, master=event.source, omen=omen)
     wait = master_down_interval(vr, router.priority, ad.interval)
@@ -161,6 +167,8 @@ def _timeout(vr: VirtualRouter, router: Router, held: bool, now: float) -> Step:
     if late > router.interval and not router.grace:
         forgiven = replace(router, deadline=now + router.interval, grace=True)
         return forgiven, (Forgiven(late),)
+    if now < router.not_before:
+        return replace(router, deadline=router.not_before), ()
     if held:
         return replace(router, deadline=now + router.interval, due=True), ()
     return _enter_master(vr, router, router.omen, now)
@@ -237,6 +245,7 @@ def _enter_master(vr: VirtualRouter, router: Router, reason: str, now: float) ->
         grace=False,
         due=False,
         aside=False,
+        preempts_at=None,
     )
     return entered, (
         Advertise(router.priority),
@@ -260,6 +269,7 @@ def _enter_backup(
         since=now,
         grace=False,
         due=False,
+        preempts_at=None,
     )
     disown = (Own(()),) if router.state is State.MASTER else ()
     return entered, (*disown, Changed(router.state, State.BACKUP, reason))

@@ -38,7 +38,8 @@ class Router:
     `omen` is what it would mean if the deadline passed now.
     `since` is when the state began; `grace`: one late wake-up was forgiven since the last advert.
     `due`: its time to be master has come, and its sync group holds it back. `aside`: an operator
-    has it serve behind whoever else is master, of lower priority too.
+    has it serve behind whoever else is master, of lower priority too. `not_before`: until then it
+    only listens. `preempts_at`: from then on a master of lower priority is no longer left alone.
     """
 
     priority: int
@@ -52,6 +53,8 @@ class Router:
     grace: bool = False
     due: bool = False
     aside: bool = False
+    not_before: float = 0.0
+    preempts_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

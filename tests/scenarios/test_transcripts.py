@@ -1,7 +1,7 @@
 """Stories of virtual routers, each a text file: a script, a line `---`, and all that came of it.
 
-Script lines: `router NAME [priority N] [interval S] [preempt yes|no] [address A]`, then
-`SECONDS VERB NAME [ARGUMENTS]` with a verb of `tests.simulation`, and `SECONDS end`. Routers
+Script lines: `router NAME [priority N] [interval S] [preempt yes|no] [address A]` and the like,
+then `SECONDS VERB NAME [ARGUMENTS]` with a verb of `tests.simulation`, and `SECONDS end`. Routers
 named MACHINE/SEGMENT are in a sync group with all of their machine, which starts, stops and dies
 as one.
 `pytest tests/scenarios --rewrite` writes what comes of them now: read the difference.
@@ -24,6 +24,8 @@ RULE = "---\n"
 WORDS = {
     "priority": lambda word: {"priority": int(word)},
     "interval": lambda word: {"advertisement_interval": float(word)},
+    "preempt_delay": lambda word: {"preempt_delay": float(word)},
+    "startup_delay": lambda word: {"startup_delay": float(word)},
     "preempt": lambda word: {"preempt": word == "yes"},
     "address": lambda word: {"source": ip_address(word)},
     "vips": lambda word: {"addresses": tuple(ip_interface(vip) for vip in word.split(","))},
