@@ -33,6 +33,7 @@ from lvsha.kernel.ipvs import KernelIpvs
 from lvsha.kernel.ports import Ipvs
 from lvsha.runtime import control
 from lvsha.runtime.control import RUNTIME_ROOT
+from lvsha.supervisor.preflight import require_root
 
 
 def find(file: Path | None) -> Path:
@@ -79,6 +80,7 @@ def kernel_changes(file: Path | None, node: str | None, runtime_dir: Path | None
     owned = Ownership(directory).keys
     if not plan.services and not owned:
         return []
+    require_root("lvsha plan")
     ipvs = KernelIpvs.open()
     try:
         return list(changes(plan, owned, ipvs, _view(directory)))

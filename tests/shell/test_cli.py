@@ -120,11 +120,12 @@ def test_schema_is_json(say):
 
 
 @needs_root
-def test_run_without_root_says_what_it_needs(open_folder):
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_what_needs_root_says_so_without_it(open_folder, verb):
     file = open_folder / "web.yaml"
-    file.write_text(ROUTERS_ONLY)
-    said = lvsha("run", file, "--node", "lb1", as_nobody=True)
-    line = "lvsha: lvsha run must be root, or have CAP_NET_ADMIN and CAP_NET_RAW\n"
+    file.write_text(WITH_SERVICE)
+    said = lvsha(verb, file, "--node", "lb1", as_nobody=True)
+    line = f"lvsha: lvsha {verb} must be root, or have CAP_NET_ADMIN and CAP_NET_RAW\n"
     assert (said.code, said.out, said.err) == (1, "", line)
 
 
