@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from lvsha.core.commands import Command, Refusal
+from lvsha.core.moving import VirtualRoute, VirtualRule
 from lvsha.core.types import (
     Address,
     DestinationStatus,
@@ -18,6 +19,7 @@ from lvsha.core.types import (
     IpvsInfo,
     IpvsTable,
     Key,
+    Network,
     ServiceStatus,
     SyncDaemon,
     Timeouts,
@@ -135,6 +137,28 @@ class Addresses(Protocol):
 
     def events(self) -> AsyncIterator[Event]:
         """Changes from now on."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Routing(Protocol):
+    """Routes and routing rules over rtnetlink."""
+
+    async def has_route(self, to: Network) -> bool:
+        """Whether the main table has a usable route to exactly this network."""
+        ...
+
+    def changes(self) -> AsyncIterator[None]:
+        """An item whenever routes may be others than before; many changes may be one."""
+        ...
+
+    async def add(self, interface: str, path: VirtualRoute | VirtualRule) -> None:
+        """KernelError(EEXIST) where it is already there."""
+        ...
+
+    async def remove(self, interface: str, path: VirtualRoute | VirtualRule) -> None:
+        """KernelError(ESRCH or ENOENT) where it is not there."""
         ...
 
     async def close(self) -> None: ...

@@ -27,7 +27,8 @@ from lvsha.core.messages import Stop as StopProcess
 from lvsha.core.plan import VirtualRouter, VrrpPlan
 from lvsha.core.types import Family
 from lvsha.kernel.addresses import KernelAddresses
-from lvsha.kernel.ports import Addresses, AddressEvent, Event, EventsLost, LinkEvent, Wire
+from lvsha.kernel.ports import Addresses, AddressEvent, Event, EventsLost, LinkEvent, Routing, Wire
+from lvsha.kernel.routing import KernelRouting
 from lvsha.kernel.wire import RawWire
 from lvsha.runtime import logs
 from lvsha.runtime.channel import Channel
@@ -38,6 +39,7 @@ from lvsha.vrrp.groups import Groups
 from lvsha.vrrp.handover import hand_over
 from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.observations import Lateness
+from lvsha.vrrp.paths import PathHolder
 from lvsha.vrrp.reporter import Reporter
 from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.segment import Segment, leftovers
@@ -70,21 +72,26 @@ async def _serve(end: socket.socket) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     wire, addresses = RawWire(), await KernelAddresses.open()
+    routing = await KernelRouting.open()
     channel = await Channel.open(end)
     try:
-        await VrrpProcess(addresses, wire, channel).run(stop)
+        await VrrpProcess(addresses, routing, wire, channel).run(stop)
     finally:
         await channel.drain()
         channel.close()
         await addresses.close()
+        await routing.close()
         wire.close()
 
 
 class VrrpProcess:
     """All virtual routers of this node."""
 
-    def __init__(self, addresses: Addresses, wire: Wire, channel: Channel) -> None:
+    def __init__(
+        self, addresses: Addresses, routing: Routing, wire: Wire, channel: Channel
+    ) -> None:
         self._addresses = addresses
+        self._routing = routing
         self._wire = wire
         self._channel = channel
         self._plan = VrrpPlan("", "", ())
@@ -92,7 +99,7 @@ class VrrpProcess:
         self._unicast = UnicastReceivers(wire)
         self._routers: dict[Key, RunningRouter] = {}
         self._effects: dict[Key, asyncio.Task[None]] = {}
-        self._tracking = Tracking(addresses, self._impose)
+        self._tracking = Tracking(addresses, routing, self._impose)
         self._groups = Groups()
         self._lateness = Lateness()
         self._turn = asyncio.Lock()
@@ -185,7 +192,9 @@ class VrrpProcess:
             log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))
             holder.found(left)
             await _in_time(holder.settled())
-        return RunningRouter(vr, holder, self._lateness, self._changed)
+        paths = PathHolder(vr.name, self._routing, holder.settled)
+        await paths.withdraw(vr)
+        return RunningRouter(vr, holder, paths, self._lateness, self._changed)
 
     async def _stop(self, keys: Iterable[Key]) -> None:
         """Priority 0 from all of them at once, then wait for the addresses to be off."""

@@ -46,6 +46,7 @@ from lvsha.vrrp.gate import Gate
 from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.hooks import HookQueue
 from lvsha.vrrp.observations import Lateness, OncePerMinute
+from lvsha.vrrp.paths import PathHolder
 from lvsha.vrrp.receiver import Receiver
 
 
@@ -56,10 +57,16 @@ class RunningRouter:
     """
 
     def __init__(
-        self, vr: VirtualRouter, holder: Holder, lateness: Lateness, changed: Callable[[], None]
+        self,
+        vr: VirtualRouter,
+        holder: Holder,
+        paths: PathHolder,
+        lateness: Lateness,
+        changed: Callable[[], None],
     ) -> None:
         self.plan = vr
         self.holder = holder
+        self._paths = paths
         self._vr = vr
         holder.garp = vr.garp
         self._router = begin(vr)
@@ -162,7 +169,7 @@ class RunningRouter:
 
     async def settled(self) -> None:
         """Return once its addresses are as they should be, and its hook knows."""
-        await asyncio.gather(self.holder.settled(), self.hooks.idle())
+        await asyncio.gather(self.holder.settled(), self._paths.settled(), self.hooks.idle())
 
     def close(self) -> None:
         """No timer is left behind."""
@@ -195,6 +202,7 @@ class RunningRouter:
             self.holder.garp = vr.garp
             self._gate.reconfigure(vr)
             self.feed(Reconfigure(previous))
+            self._paths.own(vr, self._router.state is State.MASTER)
 
     def _arm(self) -> None:
         """Timers only ever move earlier: a later deadline is found out when the old one fires."""
@@ -225,6 +233,7 @@ class RunningRouter:
                 self._advertise(priority)
             case Own(addresses):
                 self.holder.own(addresses)
+                self._paths.own(self._vr, bool(addresses))
             case Announce():
                 self.holder.announce()
             case Changed(old, new, reason):

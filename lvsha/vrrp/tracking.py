@@ -25,21 +25,22 @@ from lvsha.core.tracking import (
     Verdict,
     effect,
 )
-from lvsha.kernel.ports import Addresses, Link
+from lvsha.kernel.ports import Addresses, Link, Routing
 from lvsha.runtime.logs import log
 from lvsha.runtime.tasks import spawn
-from lvsha.vrrp.trackers import script, watched
+from lvsha.vrrp.trackers import route, script, watched
 from lvsha.vrrp.trackers.link import judge_link
 
-Key: TypeAlias = Target | frozenset[TrackedFile | TrackedProcess]
-"""What one task follows: a target, or all that the one watcher watches."""
+Key: TypeAlias = TrackedScript | frozenset[TrackedFile | TrackedProcess] | frozenset[TrackedRoute]
+"""What one task follows: a script, all that the one watcher watches, or all routes."""
 
 
 class Tracking:
     """`changed` is called after everything from which `effect` may come out differently."""
 
-    def __init__(self, addresses: Addresses, changed: Callable[[], None]) -> None:
+    def __init__(self, addresses: Addresses, routing: Routing, changed: Callable[[], None]) -> None:
         self._addresses = addresses
+        self._routing = routing
         self._changed = changed
         self._tracks: dict[str, tuple[Track, ...]] = {}
         self._found: dict[Target, Finding] = {}
@@ -99,19 +100,25 @@ class Tracking:
     def _jobs(self, targets: set[Target]) -> dict[Key, Callable[[], Coroutine[Any, Any, None]]]:
         jobs: dict[Key, Callable[[], Coroutine[Any, Any, None]]] = {}
         together: set[TrackedFile | TrackedProcess] = set()
+        routes: set[TrackedRoute] = set()
         for target in targets:
             match target:
                 case TrackedScript():
                     jobs[target] = self._script_job(target)
                 case TrackedFile() | TrackedProcess():
                     together.add(target)
-                case TrackedInterface() | TrackedService() | TrackedRoute():
+                case TrackedRoute():
+                    routes.add(target)
+                case TrackedInterface() | TrackedService():
                     pass
                 case _:
                     assert_never(target)
         if together:
             key = frozenset(together)
             jobs[key] = lambda: watched.follow(key, self._find)
+        if routes:
+            all_routes = frozenset(routes)
+            jobs[all_routes] = lambda: route.follow(all_routes, self._routing, self._find)
         return jobs
 
     def _script_job(self, target: TrackedScript) -> Callable[[], Coroutine[Any, Any, None]]:

@@ -24,6 +24,7 @@ from lvsha.core.tracking import (
     TrackedScript,
 )
 from lvsha.kernel.memory_host import MemoryAddresses
+from lvsha.kernel.memory_routing import MemoryRouting
 from lvsha.vrrp.hooks import HookQueue
 from lvsha.vrrp.running import run
 from lvsha.vrrp.tracking import Tracking
@@ -47,7 +48,7 @@ async def eventually(holds: Callable[[], bool]) -> None:
 async def tracking(*tracks: Track) -> AsyncIterator[Callable[[], Effect]]:
     """What comes of these tracks for a router of priority 100."""
     vr = router(tracks=tracks)
-    made = Tracking(MemoryAddresses("eth0"), lambda: None)
+    made = Tracking(MemoryAddresses("eth0"), MemoryRouting(), lambda: None)
     await made.configure(VrrpPlan("test", "lb1", (vr,)))
     yield lambda: made.effect(vr)
     made.close()
