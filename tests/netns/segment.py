@@ -304,23 +304,34 @@ def segment(directory: Path) -> Iterator[Segment]:
         place.tear_down()
 
 
-def raw_advert(source: str, message: bytes, *, ttl: int = 255) -> Callable[[], None]:
-    """For `inside`: send a VRRP message from an address of that namespace's eth0."""
+def raw_advert(source: str, message: bytes, *, ttl: int = 255, to: str = "") -> Callable[[], None]:
+    """For `inside`: send a VRRP message from an address of that namespace's eth0, to the group
+    unless `to` somebody.
+    """
 
     def send() -> None:
-        version = 4 if "." in source else 6
-        family = socket.AF_INET if version == 4 else socket.AF_INET6
-        with socket.socket(family, socket.SOCK_RAW, 112) as end:
-            index = socket.if_nametoindex("eth0")
-            if version == 4:
-                end.setsockopt(0, socket.IP_MULTICAST_TTL, ttl)
-                request = struct.pack("=4s4si", bytes(4), bytes(4), index)
-                end.setsockopt(0, socket.IP_MULTICAST_IF, request)
-                end.bind((source, 0))
-                end.sendto(message, ("224.0.0.18", 0))
-            else:
-                end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
-                end.bind((source, 0, 0, index))
-                end.sendto(message, ("ff02::12", 0, 0, index))
+        if "." in source:
+            _send4(source, message, ttl, to or "224.0.0.18")
+        else:
+            _send6(source, message, ttl, to or "ff02::12")
 
     return send
+
+
+def _send4(source: str, message: bytes, ttl: int, to: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, 112) as end:
+        request = struct.pack("=4s4si", bytes(4), bytes(4), socket.if_nametoindex("eth0"))
+        end.setsockopt(0, socket.IP_MULTICAST_IF, request)
+        end.setsockopt(0, socket.IP_MULTICAST_TTL, ttl)
+        end.setsockopt(0, socket.IP_TTL, ttl)
+        end.bind((source, 0))
+        end.sendto(message, (to, 0))
+
+
+def _send6(source: str, message: bytes, ttl: int, to: str) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, 112) as end:
+        index = socket.if_nametoindex("eth0")
+        end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
+        end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+        end.bind((source, 0, 0, index))
+        end.sendto(message, (to, 0, 0, index))
