@@ -38,7 +38,7 @@ KINDS = {
 
 every_kind = pytest.mark.parametrize("vr", KINDS.values(), ids=KINDS)
 alone = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-minutes = settings(alone, max_examples=30_000)
+minutes = settings(alone, max_examples=10_000)
 long = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
