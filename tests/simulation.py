@@ -19,11 +19,13 @@ from lvsha.core.mastership import (
     Action,
     Advertise,
     Announce,
+    Carried,
     Changed,
     Conflict,
     Event,
     Faults,
     Forgiven,
+    Listen,
     Own,
     Received,
     Reconfigure,
@@ -173,6 +175,8 @@ class Simulation:
                     node.announced = self.now
             case Conflict():
                 node.conflicts += 1
+            case Listen():
+                self._listen(node)
             case Changed() | Forgiven():
                 pass
 
@@ -183,6 +187,11 @@ class Simulation:
             for node in self.nodes.values():
                 if node is not sender:
                     self.at(self.now + LATENCY, lambda node=node: self._arrive(node, ad, source))
+
+    def _listen(self, node: Node) -> None:
+        """Somebody is always there to answer, in reach or not."""
+        if not node.cut:
+            self.at(self.now + LATENCY, lambda: node.cut or self.feed(node, Carried()))
 
     def _arrive(self, node: Node, ad: Advertisement, source: Address) -> None:
         if node.cut or not node.alive:
@@ -224,6 +233,8 @@ def described(action: Action) -> str:
             return f"{old.value} → {new.value}: {reason}"
         case Conflict(address, priority):
             return f"sees a second master, {address}, priority {priority}"
+        case Listen():
+            return "asks who is there"
         case Forgiven(late):
             return f"woke {late:.3f} s late and waits once more"
     raise AssertionError(action)

@@ -147,18 +147,18 @@ def _on_nodes(
                     router.checksum == "with_pseudo_header",
                     router.preempt,
                     node.address if router.unicast else None,
-                    _peers(router, name, nodes),
+                    _others(name, nodes) if router.unicast else (),
                     router.accept_ttl,
                     router.authentication.resolved() if router.authentication else None,
                     router.preempt_delay,
                     router.startup_delay,
+                    _others(name, nodes),
                 ),
             )
 
 
-def _peers(router: RouterModel, name: str, nodes: Mapping[str, Node]) -> tuple[Address, ...]:
-    others = (node.address for other, node in nodes.items() if other != name)
-    return tuple(others) if router.unicast else ()
+def _others(name: str, nodes: Mapping[str, Node]) -> tuple[Address, ...]:
+    return tuple(node.address for other, node in nodes.items() if other != name)
 
 
 def _family(router: RouterModel) -> Family | None:

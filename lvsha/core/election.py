@@ -9,7 +9,7 @@ disown, changed. `deadline` is None exactly in INIT and FAULT.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from lvsha.core.mastership import (
     NOBODY,
@@ -18,6 +18,7 @@ from lvsha.core.mastership import (
     Action,
     Advertise,
     Announce,
+    Carried,
     Changed,
     Conflict,
     Event,
@@ -35,13 +36,18 @@ from lvsha.core.mastership import (
     TakeOver,
     Timeout,
 )
-from lvsha.core.patience import begin_listening, leave_alone
+from lvsha.core.patience import (
+    Step,
+    begin_listening,
+    begin_waiting,
+    carried,
+    leave_alone,
+    waits_on,
+)
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.timers import master_down_interval, same_timing, skew_time
 from lvsha.core.tracking import moved
 from lvsha.core.types import InterfaceAddress
-
-Step: TypeAlias = tuple[Router, tuple[Action, ...]]
 
 
 def begin(vr: VirtualRouter) -> Router:
@@ -55,14 +61,14 @@ def step(vr: VirtualRouter, router: Router, event: Event, now: float) -> Step:
     `vr.source` is the address its advertisements come from: ties are broken by it.
     """
     match event:
-        case Received():
-            outcome = _received(vr, router, event, now)
+        case Received() | Carried():
+            outcome = _heard(vr, router, event, now)
         case Timeout(held):
             outcome = _timeout(vr, router, held, now)
         case Faults(reasons):
             outcome = _faults(vr, router, reasons, now)
         case Start():
-            outcome = _start(vr, begin_listening(vr, router, now), "started", now)
+            outcome = _start(vr, begin_waiting(vr, router, now), "started", now)
         case Stop():
             outcome = _leave(router, State.INIT, "stopped", now)
         case SetPriority(priority):
@@ -89,10 +95,12 @@ def _start(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
     listening, actions = _enter_backup(vr, router, vr.advertisement_interval, reason, now)
     if router.priority == OWNER:
         listening = replace(listening, deadline=router.not_before)
-    return listening, actions
+    return begin_listening(vr, listening, actions)
 
 
-def _received(vr: VirtualRouter, router: Router, event: Received, now: float) -> Step:
+def _heard(vr: VirtualRouter, router: Router, event: Received | Carried, now: float) -> Step:
+    if isinstance(event, Carried):
+        return carried(vr, router, now)
     if router.state is State.BACKUP:
         return _heard_as_backup(vr, router, event, now), ()
     if router.state is State.MASTER:
@@ -103,6 +111,7 @@ def _received(vr: VirtualRouter, router: Router, event: Received, now: float) ->
 def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: float) -> Router:
     """RFC 9568 §6.4.2. A lower priority is discarded: the timer keeps running, and we take over."""
     ad = event.advertisement
+    router = replace(router, deaf=False)
     if ad.priority == STOPPING:
         soon = now + skew_time(vr, router.priority, router.interval)
         omen = f"{event.source} stopped"
@@ -167,10 +176,8 @@ def _timeout(vr: VirtualRouter, router: Router, held: bool, now: float) -> Step:
     if late > router.interval and not router.grace:
         forgiven = replace(router, deadline=now + router.interval, grace=True)
         return forgiven, (Forgiven(late),)
-    if now < router.not_before:
-        return replace(router, deadline=router.not_before), ()
-    if held:
-        return replace(router, deadline=now + router.interval, due=True), ()
+    if (waiting := waits_on(vr, router, held, now)) is not None:
+        return waiting
     return _enter_master(vr, router, router.omen, now)
 
 
@@ -239,13 +246,8 @@ def _assert_mastership(vr: VirtualRouter, router: Router, now: float) -> Router:
 
 def _enter_master(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
     entered = replace(
-        _assert_mastership(vr, router, now),
-        state=State.MASTER,
-        since=now,
-        grace=False,
-        due=False,
+        _assert_mastership(vr, _anew(router, State.MASTER, now), now),
         aside=False,
-        preempts_at=None,
     )
     return entered, (
         Advertise(router.priority),
@@ -261,15 +263,10 @@ def _enter_backup(
     """From MASTER, `router.master` is already who won."""
     wait = master_down_interval(vr, router.priority, interval)
     entered = replace(
-        router,
-        state=State.BACKUP,
+        _anew(router, State.BACKUP, now),
         interval=interval,
         deadline=now + wait,
         omen=NOBODY if router.master is None else f"{router.master} is silent",
-        since=now,
-        grace=False,
-        due=False,
-        preempts_at=None,
     )
     disown = (Own(()),) if router.state is State.MASTER else ()
     return entered, (*disown, Changed(router.state, State.BACKUP, reason))
@@ -279,11 +276,16 @@ def _leave(router: Router, state: State, reason: str, now: float) -> Step:
     """To INIT or FAULT."""
     if router.state is state:
         return router, ()
-    left = replace(
-        router, state=state, deadline=None, master=None, since=now, due=False, aside=False
-    )
+    left = replace(_anew(router, state, now), deadline=None, master=None, aside=False)
     farewell = (Advertise(STOPPING), Own(())) if router.state is State.MASTER else ()
     return left, (*farewell, Changed(router.state, state, reason))
+
+
+def _anew(router: Router, state: State, now: float) -> Router:
+    """At the beginning of a state nothing is left of what only the last one was about."""
+    return replace(
+        router, state=state, since=now, grace=False, due=False, preempts_at=None, deaf=False
+    )
 
 
 def _all_addresses(vr: VirtualRouter) -> tuple[InterfaceAddress, ...]:

@@ -40,6 +40,7 @@ class Router:
     `due`: its time to be master has come, and its sync group holds it back. `aside`: an operator
     has it serve behind whoever else is master, of lower priority too. `not_before`: until then it
     only listens. `preempts_at`: from then on a master of lower priority is no longer left alone.
+    `deaf`: nothing shows yet that the link brings what others send.
     """
 
     priority: int
@@ -55,6 +56,7 @@ class Router:
     aside: bool = False
     not_before: float = 0.0
     preempts_at: float | None = None
+    deaf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class Received:
 
     advertisement: Advertisement
     source: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The link has brought something somebody else sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,16 @@ class Reconfigure:
 
 
 Event: TypeAlias = (
-    Start | Stop | Received | Timeout | Faults | SetPriority | TakeOver | StepDown | Reconfigure
+    Start
+    | Stop
+    | Received
+    | Carried
+    | Timeout
+    | Faults
+    | SetPriority
+    | TakeOver
+    | StepDown
+    | Reconfigure
 )
 
 
@@ -143,6 +159,11 @@ class Own:
 @dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the segment where the addresses are, from the first burst on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Find out whether the link brings anything: `Carried` as soon as it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +190,4 @@ class Forgiven:
     late: float
 
 
-Action: TypeAlias = Advertise | Own | Announce | Changed | Conflict | Forgiven
+Action: TypeAlias = Advertise | Own | Announce | Listen | Changed | Conflict | Forgiven

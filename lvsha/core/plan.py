@@ -174,6 +174,7 @@ class VirtualRouter:
     `source` None: the interface's first address of the family (IPv6: its link-local one).
     `peers`, where there are any, get the advertisements instead of the multicast group; what they
     send is taken at `accept_ttl` or more. `preempt_delay` and `startup_delay` are seconds.
+    `neighbours` are addresses of the other nodes.
     """
 
     name: str
@@ -193,6 +194,7 @@ class VirtualRouter:
     authentication: Authentication | None = None
     preempt_delay: float = 0.0
     startup_delay: float = 0.0
+    neighbours: tuple[Address, ...] = ()
     tracks: tuple[Track, ...] = ()
     garp: Garp = field(default=Garp())
     hook: Hook | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from lvsha.core.advert import GROUP
 from lvsha.core.types import Address, Family
 from lvsha.errors import KernelError
-from lvsha.kernel.ports import Link, Packet, VrrpSocket
+from lvsha.kernel.ports import Ear, Link, Packet, VrrpSocket
 
 RECEIVE_LIMIT = 1000
 """Packets a socket keeps before it drops, as a receive buffer does."""
@@ -28,6 +28,7 @@ class MemoryLan:
         self.sent: list[tuple[float, str, bytes]] = []
         self._sockets: list[MemorySocket] = []
         self._cut: set[str] = set()
+        self._settled: dict[Address, str] = {}
 
     def cut(self, host: str) -> None:
         """The host hears nobody and nobody hears it; its own link stays up."""
@@ -35,6 +36,15 @@ class MemoryLan:
 
     def join(self, host: str) -> None:
         self._cut.discard(host)
+
+    def settle(self, host: str, *addresses: Address) -> None:
+        """These are addresses of the host: it answers who asks for them."""
+        self._settled.update(dict.fromkeys(addresses, host))
+
+    def reaches(self, host: str, address: Address) -> bool:
+        """Whether somebody else on the segment has the address, and both cables are whole."""
+        owner = self._settled.get(address, host)
+        return owner != host and not {owner, host} & self._cut
 
     def attach(self, end: MemorySocket) -> None:
         self._sockets.append(end)
@@ -62,6 +72,7 @@ class MemoryWire:
         self._lan = lan
         self._host = host
         self.tentative: set[Address] = set()
+        self._ear: MemoryEar | None = None
         self.refusal = 0
         """Errno every open, send and announce meets; 0: none."""
 
@@ -82,9 +93,34 @@ class MemoryWire:
         self._refuse(f"announce {address} on {link.name}")
         self._lan.carry_announcement(self._host, address)
 
+    def listen(self, link: Link, heard: Callable[[], None]) -> Ear:
+        self._refuse(f"listen on {link.name}")
+        self._ear = MemoryEar(heard)
+        return self._ear
+
+    def ask(self, link: Link, address: Address) -> None:
+        self._refuse(f"ask for {address} on {link.name}")
+        if self._ear is not None and self._lan.reaches(self._host, address):
+            asyncio.get_running_loop().call_soon(self._ear.hear)
+
     def _refuse(self, what: str) -> None:
         if self.refusal:
             raise KernelError(self.refusal, what)
+
+
+class MemoryEar:
+    """`ports.Ear`: hears answers."""
+
+    def __init__(self, heard: Callable[[], None]) -> None:
+        self._heard: Callable[[], None] | None = heard
+
+    def hear(self) -> None:
+        heard, self._heard = self._heard, None
+        if heard is not None:
+            heard()
+
+    def close(self) -> None:
+        self._heard = None
 
 
 class MemorySocket:

@@ -191,6 +191,12 @@ class VrrpSocket(Protocol):
     def close(self) -> None: ...
 
 
+class Ear(Protocol):
+    """Listens whether a link brings anything."""
+
+    def close(self) -> None: ...
+
+
 class Wire(Protocol):
     """The segments this machine is on, below IP and beside it."""
 
@@ -206,6 +212,14 @@ class Wire(Protocol):
 
     def usable(self, link: Link, source: Address) -> bool:
         """False while `source` is no address here, or under duplicate address detection."""
+        ...
+
+    def listen(self, link: Link, heard: Callable[[], None]) -> Ear:
+        """`heard` is called in the running loop once the link brings ARP or IP. KernelError."""
+        ...
+
+    def ask(self, link: Link, address: Address) -> None:
+        """Whoever has `address` is to send something, without learning who asks. KernelError."""
         ...
 
     def announce(self, link: Link, address: Address) -> None:

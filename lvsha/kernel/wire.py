@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from lvsha.core.advert import GROUP, PROTOCOL
+from lvsha.core.asking import question
 from lvsha.core.frames import announcement
 from lvsha.core.internet import NETWORK_CONTROL, ipv4_packet
 from lvsha.core.types import Address, Family
 from lvsha.errors import KernelError
-from lvsha.kernel.ports import Link, Packet, VrrpSocket
+from lvsha.kernel.ear import PacketEar
+from lvsha.kernel.ports import Ear, Link, Packet, VrrpSocket
 
 RECEIVE_BUFFER = 1 << 20
 """Room for some thousand packets: what comes while this process is held up must not be lost."""
@@ -88,6 +90,13 @@ class RawWire:
         is_router = address.version == 6 and _forwards_ipv6(link.name)
         with _refusals(f"announce {address} on {link.name}"):
             self._frames.sendto(announcement(link.mac, address, is_router), (link.name, 0))
+
+    def listen(self, link: Link, heard: Callable[[], None]) -> Ear:
+        return PacketEar(link, heard)
+
+    def ask(self, link: Link, address: Address) -> None:
+        with _refusals(f"ask for {address} on {link.name}"):
+            self._frames.sendto(question(link.mac, address), (link.name, 0))
 
     def close(self) -> None:
         self._frames.close()

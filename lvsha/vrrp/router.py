@@ -27,6 +27,7 @@ from lvsha.core.mastership import (
     Event,
     Faults,
     Forgiven,
+    Listen,
     Own,
     Received,
     Reconfigure,
@@ -53,7 +54,8 @@ from lvsha.vrrp.receiver import Receiver
 class RunningRouter:
     """Made stopped: `place` says where it stands, `feed(Start())` begins.
 
-    `changed` is called after everything that a status may show differently.
+    `changed` is called after everything that a status may show differently, `listen` to find out
+    whether its link brings anything.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class RunningRouter:
         self._shared: frozenset[str] = frozenset()
         self.is_grouped = False
         self._timer: asyncio.TimerHandle | None = None
+        self.listen: Callable[[], None] = lambda: None
         self._said = OncePerMinute()
         self._gate = Gate(vr, self._warn_once)
         self._counters = self._gate.counters
@@ -246,6 +249,8 @@ class RunningRouter:
                     new=new.value,
                     reason=reason,
                 )
+            case Listen():
+                self.listen()
             case Conflict(address, priority):
                 self._counters["conflicts"] += 1
                 self._warn_once("vrrp.conflict", address, address=str(address), priority=priority)

@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 
-from lvsha.core.mastership import OWNER
+from lvsha.core.mastership import OWNER, Carried
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Address, Family, InterfaceAddress
 from lvsha.errors import KernelError
-from lvsha.kernel.ports import Addresses, Link, Wire
+from lvsha.kernel.ports import Addresses, Ear, Link, Wire
 from lvsha.vrrp.receiver import Receiver
 from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.trackers.link import link_fault
@@ -44,6 +44,7 @@ class Segment:
         self._usable: dict[Address, bool] = {}
         self._reading = asyncio.Lock()
         self._told = 0
+        self._ear: Ear | None = None
 
     @property
     def routers(self) -> Iterable[RunningRouter]:
@@ -57,6 +58,7 @@ class Segment:
     def add(self, router: RunningRouter) -> None:
         """`settle` tells it where it stands."""
         self._routers[_key(router.plan)] = router
+        router.listen = self._listen_up
 
     def remove(self, router: RunningRouter) -> None:
         key = _key(router.plan)
@@ -91,6 +93,8 @@ class Segment:
     def settle(self) -> None:
         """Let everything follow from what is known."""
         self._usable.clear()
+        if self._link is None:
+            self._close_ear()
         wanted = {router.plan.family for router in self.routers if not router.plan.peers}
         for family in tuple(self._receivers):
             if family not in wanted or not self._is_current(self._receivers[family]):
@@ -127,7 +131,31 @@ class Segment:
             receiver.join(virtual_router_id, router)
             self._heard_at[key] = receiver
 
+    def _listen_up(self) -> None:
+        """A router can not tell silence from a link that brings nothing: ask the other nodes."""
+        link, loop = self._link, asyncio.get_running_loop()
+        if link is None:
+            return
+        try:
+            if self._ear is None:
+                self._ear = self._wire.listen(link, self._heard)
+            for neighbour in {each for router in self.routers for each in router.plan.neighbours}:
+                self._wire.ask(link, neighbour)
+        except KernelError:  # then we can not know, and silence is all there is
+            loop.call_soon(self._heard)
+
+    def _heard(self) -> None:
+        self._close_ear()
+        for router in tuple(self.routers):
+            router.feed(Carried())
+
+    def _close_ear(self) -> None:
+        if self._ear is not None:
+            self._ear.close()
+            self._ear = None
+
     def close(self) -> None:
+        self._close_ear()
         for receiver in self._receivers.values():
             receiver.close()
         self._receivers.clear()

@@ -32,6 +32,7 @@ def test_the_shortest_router_has_the_documented_defaults() -> None:
         pseudo_header_checksum=True,
         preempt=True,
         source=None,
+        neighbours=(ip_address("192.168.1.12"),),
     )
 
 

@@ -218,6 +218,31 @@ async def test_there_is_no_socket_at_an_address_that_is_not_here(hosts, family):
     assert refused.value.errno == errno.EADDRNOTAVAIL
 
 
+@both
+async def test_who_is_asked_for_makes_the_asking_hosts_link_bring_something(hosts, family):
+    asking, asked = hosts
+    if isinstance(asking.wire, MemoryWire):
+        asking.wire._lan.settle("b", *PEERS.values())
+    heard = asyncio.Event()
+    with asking.at_home():
+        ear = asking.wire.listen(asking.link, heard.set)
+        asking.wire.ask(asking.link, PEERS[family])
+    async with asyncio.timeout(5):
+        await heard.wait()
+    ear.close()
+    assert asked.link.up
+
+
+async def test_an_ear_that_is_closed_hears_nothing(hosts):
+    asking, _ = hosts
+    heard = asyncio.Event()
+    with asking.at_home():
+        asking.wire.listen(asking.link, heard.set).close()
+        asking.wire.ask(asking.link, PEERS[Family.IPV4])
+    await asyncio.sleep(0.05)
+    assert not heard.is_set()
+
+
 def open_unicast(host: Host, source: Address) -> tuple[VrrpSocket, asyncio.Event]:
     readable = asyncio.Event()
     with host.at_home():

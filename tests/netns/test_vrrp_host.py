@@ -191,3 +191,28 @@ def test_a_ctrl_c_at_the_terminal_is_the_supervisors_business(place, master):
     assert master.process.poll() is None
     master.process.send_signal(signal.SIGTERM)
     assert master.process.wait(5) == 0
+
+
+def test_a_node_whose_link_brings_nothing_yet_leaves_a_modest_master_alone(place):
+    """Its bridge port takes part only later: carrier, but not one frame."""
+    modest = replace(ROUTER, preempt=False, priority=100, neighbours=(ip_address("10.9.0.1"),))
+    better = replace(modest, priority=150, neighbours=(ip_address("10.9.0.2"),))
+    with closing(Lvsha(place.two, modest)) as incumbent:
+        eventually("master", lambda: incumbent.is_("MASTER"))
+        since = incumbent.status().since
+        quiet = "sysctl -qw net.ipv6.conf.p1.disable_ipv6=1"  # a port says nothing of its own
+        run(f"ip netns exec {place.bridge} {quiet}")
+        run(f"ip -n {place.bridge} link set p1 nomaster")
+        with closing(Lvsha(place.one, better)) as newcomer:
+            time.sleep(1.5)  # four times what silence takes to mean something
+            assert newcomer.is_("BACKUP")
+            run(f"ip -n {place.bridge} link set p1 master br0")
+            eventually("hears", lambda: newcomer.status().master == "10.9.0.2")
+            assert (newcomer.status().state, incumbent.status().state) == ("BACKUP", "MASTER")
+            assert incumbent.status().since == since
+
+
+def test_a_modest_node_whose_neighbour_answers_waits_no_longer_than_ever(place):
+    vr = replace(ROUTER, preempt=False, neighbours=(ip_address("10.9.0.2"),))
+    with closing(Lvsha(place.one, vr)) as lvsha:
+        eventually("master", lambda: lvsha.is_("MASTER"))
