@@ -47,6 +47,7 @@ class KernelAddresses:
     def __init__(self, commands: AsyncIPRoute) -> None:
         self._commands = commands
         self._subscriptions: set[socket.socket] = set()
+        self._dumping = asyncio.Lock()
 
     @classmethod
     async def open(cls) -> KernelAddresses:
@@ -103,10 +104,14 @@ class KernelAddresses:
             )
 
     async def _dump(self, method: Callable[..., Awaitable[Any]], **arguments: Any) -> list[Any]:
-        """A whole dump; one the kernel marks as interrupted by a change is taken again."""
+        """A whole dump; one the kernel marks as interrupted by a change is taken again.
+
+        One at a time: a second on the same socket is refused with EBUSY.
+        """
         for _ in range(DUMP_ATTEMPTS):
             with suppress(NetlinkDumpInterrupted):
-                return [message async for message in await method(**arguments)]
+                async with self._dumping:
+                    return [message async for message in await method(**arguments)]
         raise KernelError(errno.EINTR, "dump", f"interrupted by changes {DUMP_ATTEMPTS} times")
 
     async def _read(self, subscription: socket.socket) -> AsyncIterator[Event]:

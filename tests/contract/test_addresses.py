@@ -230,3 +230,8 @@ async def test_close_is_final_and_may_come_while_events_are_unread(host: Host) -
     host.addresses.events()
     await host.addresses.add("v0", FOUR)
     await host.addresses.close()
+
+
+async def test_questions_asked_at_the_same_time_are_all_answered(host: Host) -> None:
+    answers = await asyncio.gather(*(host.addresses.addresses("v0") for _ in range(20)))
+    assert set(answers) == {await host.addresses.addresses("v0")}
