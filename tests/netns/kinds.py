@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_interface
 from itertools import pairwise
 from pathlib import Path
 
-from lvsha.core.authentication import Password
+from lvsha.core.authentication import Authentication, HmacKey, HmacKeys, Password
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Family
 from tests.netns.segment import Host, Keepalived, Segment, eventually, inside
@@ -30,11 +30,13 @@ class Kind:
     interval: float
     unicast: bool = False
     password: str = ""
+    key: bytes = b""
 
     def __str__(self) -> str:
         words = [f"v{self.version}", f"IPv{4 if self.family is Family.IPV4 else 6}"]
         words += ["unicast"] if self.unicast else []
-        return " ".join(words + (["PASS"] if self.password else []))
+        words += ["PASS"] if self.password else []
+        return " ".join(words + (["signed"] if self.key else []))
 
     @property
     def vips(self) -> tuple[str, ...]:
@@ -64,8 +66,13 @@ class Kind:
             peers=(ip_address(self._peer(host)),) if self.unicast else (),
             # keepalived 2.2.7 leaves IPv6 unicast the system's hop limit.
             accept_ttl=64 if self.unicast and self.family is Family.IPV6 else 255,
-            authentication=Password(self.password) if self.password else None,
+            authentication=self._authentication(),
         )  # fmt: skip
+
+    def _authentication(self) -> Authentication | None:
+        if self.key:
+            return HmacKeys((HmacKey(1, "", self.key),), 1)
+        return Password(self.password) if self.password else None
 
     def keepalived(self, host: Host, priority: int, option: str = "") -> Keepalived:
         """Running on `host`."""
@@ -76,6 +83,8 @@ class Kind:
             lines.append(f"unicast_peer {{\n{self._peer(host)}\n}}")
         if self.password:
             lines.append(f"authentication {{\nauth_type PASS\nauth_pass {self.password}\n}}")
+        if self.key:
+            lines.append(f"auth_hmac {{\nkey 1 hex:{self.key.hex()}\nactive_key 1\n}}")
         body = "\n".join(
             [
                 "vrrp_instance web {",

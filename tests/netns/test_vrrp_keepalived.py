@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
@@ -29,6 +31,9 @@ LONG = (
     PASS,
     replace(V2, unicast=True),
     replace(PASS, unicast=True),
+)
+SIGNED = tuple(
+    replace(kind, key=bytes(range(32))) for kind in (V3, V3_IPV6, replace(V3, unicast=True), V2)
 )
 every_kind = pytest.mark.parametrize(
     "kind",
@@ -105,6 +110,33 @@ def test_keepalived_as_master_wins_a_partition_hands_over_to_lvsha_and_takes_bac
         place.two.unplug()
         again.kill()
         taken_over(place, kind, place.one)
+
+
+def keepalived_signs() -> bool:
+    """auth_hmac of 2.4.0 to 2.4.2 is none of any other version's."""
+    said = subprocess.run(["keepalived", "--version"], check=False, capture_output=True, text=True)
+    found = re.search(r"v(\d+)\.(\d+)\.(\d+)", said.stderr + said.stdout)
+    return found is not None and tuple(map(int, found.groups())) >= (2, 4, 3)
+
+
+@pytest.mark.skipif("not keepalived_signs()", reason="needs keepalived 2.4.3")
+@pytest.mark.parametrize("kind", SIGNED, ids=str)
+def test_each_side_believes_what_the_other_has_signed(place, kind):
+    with ExitStack() as peers:
+        keepalived = peers.enter_context(closing(kind.keepalived(place.two, 150)))
+        lvsha = peers.enter_context(closing(Lvsha(place.one, kind.router(place.one, 100))))
+        moved(place, kind, place.two, place.one)
+        eventually("believes", lambda: lvsha.status().master == kind.source(place.two))
+        keepalived.stop()
+        moved(place, kind, place.one, place.two)
+        place.heard.clear()
+        again = peers.enter_context(closing(kind.keepalived(place.two, 50)))
+        sent = lvsha.status().counters["sent"]
+        eventually("advertises on", lambda: lvsha.status().counters["sent"] > sent + 4)
+        assert not place.two.holds(*kind.vips), "it believes that there is a master"
+        lvsha.stop()
+        moved(place, kind, place.two, place.one)
+        again.stop()
 
 
 def test_version_2_is_spoken_with_keepalived_by_password(place):
