@@ -64,6 +64,22 @@ def follow(vr: VirtualRouter, router: RouterModel) -> VirtualRouter:
     )
 
 
+def judge_mac(
+    path: KeyPath,
+    node: str,
+    vr: VirtualRouter,
+    before: dict[tuple[str, Family, int], str],
+    report: Report,
+) -> None:
+    """Note a MAC address that another router `before` has on the same node."""
+    if not vr.virtual_mac:
+        return
+    first = before.setdefault((node, vr.family, vr.virtual_router_id), vr.name)
+    if first != vr.name:
+        message = f"{first!r} has this virtual_router_id, and with it this MAC address, already"
+        report.wrong((*path, "virtual_mac"), message)
+
+
 def build_groups(
     draft: Draft, routers: Mapping[str, tuple[VirtualRouter, ...]], report: Report
 ) -> tuple[SyncGroup, ...]:

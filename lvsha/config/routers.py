@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
-from lvsha.config.following import follow, judge_following
+from lvsha.config.following import follow, judge_following, judge_mac
 from lvsha.config.mapping import sound
 from lvsha.config.router_rules import judge_peers, judge_protocol
 from lvsha.config.router_schema import EVERY_NODE
@@ -22,6 +22,7 @@ class _Before:
     """What the routers judged so far have taken, on each node by name."""
 
     names: set[str] = field(default_factory=set)
+    macs: dict[tuple[str, Family, int], str] = field(default_factory=dict)
     identities: dict[tuple[str, str, Family, int], str] = field(default_factory=dict)
     addresses: dict[tuple[str, str, Address], tuple[KeyPath, str]] = field(default_factory=dict)
 
@@ -46,6 +47,7 @@ def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRou
             _judge_identity(path, name, on_node, before, report)
             _judge_addresses(path, name, on_node, before, report)
             built[name].append(follow(on_node, router))
+            judge_mac(path, name, built[name][-1], before.macs, report)
     return {name: tuple(routers) for name, routers in built.items()}
 
 

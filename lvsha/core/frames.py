@@ -13,8 +13,9 @@ from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from lvsha.core.internet import checksum, ipv6_packet, pseudo_header
-from lvsha.core.types import Address
+from lvsha.core.types import Address, Family
 
+ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_ARP = 0x0806
 ETHERTYPE_IPV6 = 0x86DD
 ICMPV6 = 58
@@ -65,6 +66,20 @@ def announcement(mac: bytes, address: Address, is_router: bool) -> bytes:
     if address.version == 4:
         return gratuitous_arp(mac, address)
     return unsolicited_advertisement(mac, address, is_router)
+
+
+def virtual_mac(family: Family, virtual_router_id: int) -> bytes:
+    """The MAC address of a virtual router (RFC 9568 §7.3)."""
+    block = 1 if family is Family.IPV4 else 2
+    return bytes((0x00, 0x00, 0x5E, 0x00, block, virtual_router_id))
+
+
+def multicast_frame(mac: bytes, packet: bytes, group: Address) -> bytes:
+    """An IP packet to a multicast group, from this MAC address (RFC 1112 §6.4, RFC 2464 §7)."""
+    if group.version == 4:
+        low = (int(group) & 0x7FFFFF).to_bytes(3, "big")
+        return b"\x01\x00\x5e" + low + mac + struct.pack("!H", ETHERTYPE_IPV4) + packet
+    return b"\x33\x33" + group.packed[-4:] + mac + struct.pack("!H", ETHERTYPE_IPV6) + packet
 
 
 def gratuitous_arp(mac: bytes, address: Address) -> bytes:

@@ -47,10 +47,17 @@ def ipv4_packet(
     return _IPV4.pack(*fields, checksum(_IPV4.pack(*fields, 0, *ends)), *ends) + payload
 
 
-def ipv6_packet(payload: bytes, source: Address, destination: Address, next_header: int) -> bytes:
+def ipv6_packet(
+    payload: bytes,
+    source: Address,
+    destination: Address,
+    next_header: int,
+    traffic_class: int = 0,
+) -> bytes:
     """A packet with hop limit 255 around `payload`."""
     ends = (source.packed, destination.packed)
-    return _IPV6.pack(6 << 28, len(payload), next_header, 255, *ends) + payload
+    first = 6 << 28 | traffic_class << 20
+    return _IPV6.pack(first, len(payload), next_header, 255, *ends) + payload
 
 
 def _words(data: bytes) -> int:

@@ -20,12 +20,14 @@ class MemoryLan:
     """One segment. Give every host's `MemoryWire` the same one.
 
     `cut` and `join` are what the world does to a host's cable; `announced` is every announcement
-    that reached the segment: (seconds, host, address).
+    that reached the segment: (seconds, host, address); `macs` the MAC address a host last
+    advertised from, where that is not its interface's own.
     """
 
     def __init__(self) -> None:
         self.announced: list[tuple[float, str, Address]] = []
         self.sent: list[tuple[float, str, bytes]] = []
+        self.macs: dict[str, bytes] = {}
         self._sockets: list[MemorySocket] = []
         self._cut: set[str] = set()
         self._settled: dict[Address, str] = {}
@@ -88,6 +90,12 @@ class MemoryWire:
 
     def usable(self, link: Link, source: Address) -> bool:
         return link.up and source not in self.tentative
+
+    def advertise(self, link: Link, message: bytes, source: Address) -> None:
+        self._refuse(f"vrrp on {link.name}")
+        group = GROUP[Family.of(source)]
+        self._lan.macs[self._host] = link.mac
+        self._lan.carry(self._host, Packet(message, source, group, 255))
 
     def announce(self, link: Link, address: Address) -> None:
         self._refuse(f"announce {address} on {link.name}")

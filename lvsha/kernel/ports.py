@@ -113,6 +113,26 @@ class EventsLost:
 Event: TypeAlias = LinkEvent | AddressEvent | EventsLost
 
 
+class AddressChanges(Protocol):
+    """Putting addresses on interfaces, and taking them off; as in `Addresses`."""
+
+    async def add(self, interface: str, address: InterfaceAddress) -> None: ...
+
+    async def remove(self, interface: str, address: InterfaceAddress) -> None: ...
+
+
+class Macvlans(Protocol):
+    """Interfaces with a MAC address of their own on top of another one."""
+
+    async def make(self, name: str, parent: str, mac: bytes) -> None:
+        """A private macvlan, up, with the settings a virtual router needs. KernelError."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Gone, with its addresses; it need not be there. Settings of its parent are restored."""
+        ...
+
+
 class Addresses(Protocol):
     """Links and addresses over rtnetlink."""
 
@@ -212,6 +232,13 @@ class Wire(Protocol):
 
     def usable(self, link: Link, source: Address) -> bool:
         """False while `source` is no address here, or under duplicate address detection."""
+        ...
+
+    def advertise(self, link: Link, message: bytes, source: Address) -> None:
+        """Send a VRRP message to the group of its family from `link.mac`, whose ever that is.
+
+        KernelError.
+        """
         ...
 
     def listen(self, link: Link, heard: Callable[[], None]) -> Ear:

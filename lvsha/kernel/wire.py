@@ -20,8 +20,8 @@ from typing import TypeVar, cast
 
 from lvsha.core.advert import GROUP, PROTOCOL
 from lvsha.core.asking import question
-from lvsha.core.frames import announcement
-from lvsha.core.internet import NETWORK_CONTROL, ipv4_packet
+from lvsha.core.frames import announcement, multicast_frame
+from lvsha.core.internet import NETWORK_CONTROL, ipv4_packet, ipv6_packet
 from lvsha.core.types import Address, Family
 from lvsha.errors import KernelError
 from lvsha.kernel.ear import PacketEar
@@ -59,6 +59,7 @@ class RawWire:
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
         with _refusals("packet socket"):
             self._frames = socket.socket(socket.AF_PACKET, kind, 0)
+        self._identification = 0
 
     def open(self, link: Link, family: Family, readable: Callable[[], None]) -> VrrpSocket:
         what = f"vrrp on {link.name}"
@@ -90,6 +91,17 @@ class RawWire:
         is_router = address.version == 6 and _forwards_ipv6(link.name)
         with _refusals(f"announce {address} on {link.name}"):
             self._frames.sendto(announcement(link.mac, address, is_router), (link.name, 0))
+
+    def advertise(self, link: Link, message: bytes, source: Address) -> None:
+        family = Family.of(source)
+        group = GROUP[family]
+        if family is Family.IPV4:
+            self._identification += 1
+            packet = ipv4_packet(message, source, group, PROTOCOL, self._identification)
+        else:
+            packet = ipv6_packet(message, source, group, PROTOCOL, NETWORK_CONTROL)
+        with _refusals(f"vrrp on {link.name}"):
+            self._frames.sendto(multicast_frame(link.mac, packet, group), (link.name, 0))
 
     def listen(self, link: Link, heard: Callable[[], None]) -> Ear:
         return PacketEar(link, heard)

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from lvsha.core.mastership import State
 from lvsha.core.messages import RouterStatus, VrrpStatus
+from lvsha.core.moving import VirtualRoute, VirtualRule
 from lvsha.core.plan import DirectorPlan, VirtualRouter, VrrpPlan
 from lvsha.errors import KernelError
-from lvsha.kernel.ports import Addresses
+from lvsha.kernel.ports import Addresses, Macvlans, Routing
 from lvsha.runtime.logs import log
 
 
@@ -58,14 +59,23 @@ def absent(last: VrrpStatus) -> VrrpStatus:
 
 
 async def withdraw(plan: VrrpPlan) -> None:
-    """Take the addresses off that a killed VRRP process left: the peer is taking them over."""
+    """Take off what a killed VRRP process left: the peer is taking it over."""
     from lvsha.kernel.addresses import KernelAddresses
+    from lvsha.kernel.macvlan import KernelMacvlans
+    from lvsha.kernel.routing import KernelRouting
+    from lvsha.kernel.sysctls import KernelSysctls
 
-    addresses = await KernelAddresses.open()
+    addresses, routing = await KernelAddresses.open(), await KernelRouting.open()
+    macvlans = await KernelMacvlans.open(KernelSysctls())
     try:
         for vr in plan.routers:
             await _withdraw(addresses, vr)
+            await _withdraw_paths(routing, vr)
+            if vr.virtual_mac:
+                await _withdraw_mac(macvlans, vr)
     finally:
+        await macvlans.close()
+        await routing.close()
         await addresses.close()
 
 
@@ -76,3 +86,17 @@ async def _withdraw(addresses: Addresses, vr: VirtualRouter) -> None:
         for address in leftovers(vr, await addresses.addresses(vr.interface)):
             await addresses.remove(vr.interface, address)
             log.warning("vrrp.drift", router=vr.name, left_behind=str(address))
+
+
+async def _withdraw_paths(routing: Routing, vr: VirtualRouter) -> None:
+    paths: tuple[VirtualRoute | VirtualRule, ...] = (*vr.rules, *vr.routes)
+    for path in paths:
+        with suppress(KernelError):
+            await routing.remove(vr.interface, path)
+
+
+async def _withdraw_mac(macvlans: Macvlans, vr: VirtualRouter) -> None:
+    from lvsha.vrrp.masks import mask_name
+
+    with suppress(KernelError):
+        await macvlans.remove(mask_name(vr))

@@ -16,7 +16,7 @@ from contextlib import suppress
 from lvsha.core.frames import Burst, Garp, bursts
 from lvsha.core.types import InterfaceAddress
 from lvsha.errors import KernelError
-from lvsha.kernel.ports import Addresses, Link, Wire
+from lvsha.kernel.ports import AddressChanges, Link, Wire
 from lvsha.runtime.logs import log
 from lvsha.vrrp.observations import OncePerMinute
 
@@ -44,7 +44,7 @@ class Holder:
     """
 
     def __init__(
-        self, router: str, interface: str, addresses: Addresses, wire: Wire, turn: asyncio.Lock
+        self, router: str, interface: str, addresses: AddressChanges, wire: Wire, turn: asyncio.Lock
     ) -> None:
         self.link: Link | None = None
         self.garp = Garp()

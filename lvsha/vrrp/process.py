@@ -10,7 +10,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -27,8 +27,10 @@ from lvsha.core.messages import Stop as StopProcess
 from lvsha.core.plan import VirtualRouter, VrrpPlan
 from lvsha.core.types import Family
 from lvsha.kernel.addresses import KernelAddresses
-from lvsha.kernel.ports import Addresses, AddressEvent, Event, EventsLost, LinkEvent, Routing, Wire
+from lvsha.kernel.macvlan import KernelMacvlans
+from lvsha.kernel.ports import AddressChanges
 from lvsha.kernel.routing import KernelRouting
+from lvsha.kernel.sysctls import KernelSysctls
 from lvsha.kernel.wire import RawWire
 from lvsha.runtime import logs
 from lvsha.runtime.channel import Channel
@@ -38,6 +40,9 @@ from lvsha.runtime.tasks import run_until_first_ends, spawn
 from lvsha.vrrp.groups import Groups
 from lvsha.vrrp.handover import hand_over
 from lvsha.vrrp.holder import Holder
+from lvsha.vrrp.machine import Machine
+from lvsha.vrrp.masks import MaskedAddresses, mask_name
+from lvsha.vrrp.news import News
 from lvsha.vrrp.observations import Lateness
 from lvsha.vrrp.paths import PathHolder
 from lvsha.vrrp.reporter import Reporter
@@ -45,9 +50,6 @@ from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.segment import Segment, leftovers
 from lvsha.vrrp.tracking import Tracking
 from lvsha.vrrp.unicast import UnicastReceivers
-
-RECHECK_INTERVAL = 1.0
-"""Seconds between looks at an interface that has a fault: no fault outlives its cause for long."""
 
 EFFECTS_TIMEOUT = 4.0
 """Seconds the addresses may take to come off before the process goes on without waiting."""
@@ -72,35 +74,35 @@ async def _serve(end: socket.socket) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     wire, addresses = RawWire(), await KernelAddresses.open()
-    routing = await KernelRouting.open()
+    routing, macvlans = await KernelRouting.open(), await KernelMacvlans.open(KernelSysctls())
     channel = await Channel.open(end)
     try:
-        await VrrpProcess(addresses, routing, wire, channel).run(stop)
+        await VrrpProcess(Machine(addresses, routing, macvlans, wire), channel).run(stop)
     finally:
         await channel.drain()
         channel.close()
-        await addresses.close()
+        await macvlans.close()
         await routing.close()
+        await addresses.close()
         wire.close()
 
 
 class VrrpProcess:
     """All virtual routers of this node."""
 
-    def __init__(
-        self, addresses: Addresses, routing: Routing, wire: Wire, channel: Channel
-    ) -> None:
-        self._addresses = addresses
-        self._routing = routing
-        self._wire = wire
+    def __init__(self, machine: Machine, channel: Channel) -> None:
+        self._machine = machine
+        self._addresses = machine.addresses
+        self._wire = machine.wire
         self._channel = channel
         self._plan = VrrpPlan("", "", ())
         self._segments: dict[str, Segment] = {}
-        self._unicast = UnicastReceivers(wire)
+        self._unicast = UnicastReceivers(machine.wire)
         self._routers: dict[Key, RunningRouter] = {}
         self._effects: dict[Key, asyncio.Task[None]] = {}
-        self._tracking = Tracking(addresses, routing, self._impose)
+        self._tracking = Tracking(machine.addresses, machine.routing, self._impose)
         self._groups = Groups()
+        self._news = News(machine.addresses, self._segments, self._tracking)
         self._lateness = Lateness()
         self._turn = asyncio.Lock()
         self._failure: asyncio.Queue[BaseException] = asyncio.Queue()
@@ -120,9 +122,9 @@ class VrrpProcess:
             await run_until_first_ends(
                 {
                     "orders": self._take_orders(),
-                    "events": self._follow(events),
+                    "events": self._news.follow(events),
                     "status": self._reporter.run(),
-                    "recheck": self._recheck(),
+                    "recheck": self._news.recheck(),
                     "signal": _until(stop),
                     "failure": self._fail(),
                 }
@@ -151,7 +153,13 @@ class VrrpProcess:
         """By difference: what is the same is not touched, what is new starts last."""
         self._plan = plan
         wanted = {_key(vr): vr for vr in plan.routers}
-        await self._stop([key for key in self._routers if key not in wanted])
+        await self._stop(
+            [
+                key
+                for key, router in self._routers.items()
+                if key not in wanted or wanted[key].virtual_mac != router.plan.virtual_mac
+            ]
+        )
         for name in {vr.interface for vr in plan.routers} - self._segments.keys():
             self._segments[name] = Segment(name, self._addresses, self._wire, self._unicast)
         virtual = [
@@ -186,13 +194,20 @@ class VrrpProcess:
 
     async def _prepare(self, vr: VirtualRouter) -> RunningRouter:
         """What a crashed predecessor left goes first: there must not be two holders."""
-        holder = Holder(vr.name, vr.interface, self._addresses, self._wire, self._turn)
+        machine = self._machine
+        interface = vr.interface
+        addresses: AddressChanges = machine.addresses
+        if vr.virtual_mac:
+            interface = mask_name(vr)
+            addresses = MaskedAddresses(vr, machine.addresses, machine.macvlans)
+            await machine.macvlans.remove(interface)
+        holder = Holder(vr.name, interface, addresses, machine.wire, self._turn)
         self._work(_key(vr), holder)
         if left := leftovers(vr, self._segments[vr.interface].present):
             log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))
             holder.found(left)
             await _in_time(holder.settled())
-        paths = PathHolder(vr.name, self._routing, holder.settled)
+        paths = PathHolder(vr.name, machine.routing, holder.settled)
         await paths.withdraw(vr)
         return RunningRouter(vr, holder, paths, self._lateness, self._changed)
 
@@ -220,36 +235,6 @@ class VrrpProcess:
         work.add_done_callback(self._note_end)
         self._effects[key] = work
 
-    async def _follow(self, events: AsyncIterator[Event]) -> None:
-        async for event in events:
-            await self._heed(event)
-            await asyncio.sleep(0)  # many events in a row must not hold up an advertisement
-
-    async def _heed(self, event: Event) -> None:
-        if isinstance(event, LinkEvent):
-            self._tracking.link_changed(event.name, event.link)
-        match event:
-            case LinkEvent(name, link) if segment := self._segments.get(name):
-                segment.link_changed(link)
-                if link is not None:
-                    await segment.refresh()
-            case AddressEvent(name) if segment := self._segments.get(name):
-                await _heed_address(segment, event)
-            case EventsLost():
-                await self._tracking.refresh()
-                for segment in tuple(self._segments.values()):
-                    await segment.refresh()
-                    for router in segment.routers:
-                        router.holder.recount(segment.present)
-
-    async def _recheck(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_INTERVAL)
-            await self._tracking.refresh()
-            for segment in tuple(self._segments.values()):
-                if not segment.is_healthy:
-                    await segment.refresh()
-
     async def _fail(self) -> None:
         raise await self._failure.get()
 
@@ -271,15 +256,6 @@ class VrrpProcess:
 
 def _key(vr: VirtualRouter) -> Key:
     return vr.interface, vr.family, vr.virtual_router_id
-
-
-async def _heed_address(segment: Segment, event: AddressEvent) -> None:
-    """Our own addresses are the holders' business, any other may be a router's source."""
-    if event.address.ip not in segment.virtual_addresses:
-        await segment.refresh()
-    elif not event.present:
-        for router in segment.routers:
-            router.holder.vanished(event.address)
 
 
 async def _until(stop: asyncio.Event) -> None:

@@ -46,6 +46,7 @@ from lvsha.runtime.logs import log
 from lvsha.vrrp.gate import Gate
 from lvsha.vrrp.holder import Holder
 from lvsha.vrrp.hooks import HookQueue
+from lvsha.vrrp.masks import MaskedReceiver
 from lvsha.vrrp.observations import Lateness, OncePerMinute
 from lvsha.vrrp.paths import PathHolder
 from lvsha.vrrp.receiver import Receiver
@@ -76,7 +77,7 @@ class RunningRouter:
         self._lateness = lateness
         self._changed = changed
         self.hooks = HookQueue(vr.name, changed)
-        self._receiver: Receiver | None = None
+        self._receiver: Receiver | MaskedReceiver | None = None
         self._here: frozenset[str] = frozenset()
         self._outside = Effect(vr.priority)
         self._shared: frozenset[str] = frozenset()
@@ -116,7 +117,10 @@ class RunningRouter:
         self._happen(event, asyncio.get_running_loop().time())
 
     def place(
-        self, receiver: Receiver | None, source: Address | None, faults: frozenset[str]
+        self,
+        receiver: Receiver | MaskedReceiver | None,
+        source: Address | None,
+        faults: frozenset[str],
     ) -> None:
         """Where the router stands now: its socket, its address, and all that is wrong with them."""
         self._receiver = receiver

@@ -7,14 +7,15 @@ sockets that go with them, and tells each router where it stands and all that is
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Iterable
-from contextlib import suppress
 
 from lvsha.core.mastership import OWNER, Carried
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Address, Family, InterfaceAddress
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Addresses, Ear, Link, Wire
+from lvsha.vrrp.masks import MaskedReceiver, Masks
 from lvsha.vrrp.receiver import Receiver
 from lvsha.vrrp.router import RunningRouter
 from lvsha.vrrp.trackers.link import link_fault
@@ -40,7 +41,8 @@ class Segment:
         self._routers: dict[tuple[Family, int], RunningRouter] = {}
         self._receivers: dict[Family, Receiver] = {}
         self._refusals: dict[Family | Address, str] = {}
-        self._heard_at: dict[tuple[Family, int], Receiver | None] = {}
+        self._heard_at: dict[tuple[Family, int], Receiver | MaskedReceiver | None] = {}
+        self.masks = Masks(wire)
         self._usable: dict[Address, bool] = {}
         self._reading = asyncio.Lock()
         self._told = 0
@@ -64,6 +66,7 @@ class Segment:
         key = _key(router.plan)
         del self._routers[key]
         self._listen(key, None, router)
+        self.masks.remove(router.plan)
         self.settle()
 
     async def refresh(self) -> None:
@@ -84,9 +87,10 @@ class Segment:
         while True:
             told = self._told
             link = await self._addresses.link(self.name)
-            present: tuple[InterfaceAddress, ...] = ()
-            with suppress(KernelError):  # gone between the two questions: an event follows
+            try:
                 present = await self._addresses.addresses(self.name) if link else ()
+            except KernelError as error:  # gone between the two questions, or no answer just now
+                present = () if error.errno == errno.ENODEV else self.present
             if told == self._told:
                 return link, present
 
@@ -102,16 +106,20 @@ class Segment:
         for family in wanted - self._receivers.keys():
             self._open(family)
         for key, router in tuple(self._routers.items()):
-            router.holder.link = self._link
             receiver = self._receiver(router.plan)
+            masked = receiver if isinstance(receiver, MaskedReceiver) else None
+            router.holder.link = masked.link if masked else self._link
             self._listen(key, receiver, router)
             router.place(receiver, self._source(router), self._faults(router))
         self._unicast.close_idle()
 
-    def _receiver(self, vr: VirtualRouter) -> Receiver | None:
+    def _receiver(self, vr: VirtualRouter) -> Receiver | MaskedReceiver | None:
         """Where `vr` hears and speaks. None: nowhere now, and `_refusals` may say why."""
         if not vr.peers or vr.source is None:
-            return self._receivers.get(vr.family)
+            base = self._receivers.get(vr.family)
+            if not vr.virtual_mac or base is None or self._link is None:
+                return base
+            return self.masks.over(vr, base, self._link)
         self._refusals.pop(vr.source, None)
         try:
             return self._unicast.at(vr.source)
@@ -120,7 +128,10 @@ class Segment:
             return None
 
     def _listen(
-        self, key: tuple[Family, int], receiver: Receiver | None, router: RunningRouter
+        self,
+        key: tuple[Family, int],
+        receiver: Receiver | MaskedReceiver | None,
+        router: RunningRouter,
     ) -> None:
         """At this receiver and no other."""
         _, virtual_router_id = key

@@ -14,9 +14,11 @@ from lvsha.core.messages import Configure, Configured, Message, RouterStatus, Vr
 from lvsha.core.plan import VirtualRouter, VrrpPlan
 from lvsha.core.types import Family
 from lvsha.kernel.memory_host import MemoryAddresses
+from lvsha.kernel.memory_macvlan import MemoryMacvlans
 from lvsha.kernel.memory_routing import MemoryRouting
 from lvsha.kernel.memory_wire import MemoryLan, MemoryWire
 from lvsha.runtime.channel import Channel
+from lvsha.vrrp.machine import Machine
 from lvsha.vrrp.process import VrrpProcess
 
 VIP = ip_interface("192.0.2.100/32")
@@ -36,6 +38,7 @@ class Host:
     name: str
     addresses: MemoryAddresses
     routing: MemoryRouting
+    macvlans: MemoryMacvlans
     wire: MemoryWire
     channel: Channel
     stop: asyncio.Event
@@ -78,14 +81,14 @@ class Lan:
 
     async def run(self, name: str, addresses: MemoryAddresses, wire: MemoryWire) -> Host:
         """Start a process on a machine that is there already."""
-        routing = MemoryRouting()
+        routing, macvlans = MemoryRouting(), MemoryMacvlans(addresses)
         ours, theirs = socket.socketpair()
         channel, child = await Channel.open(ours), await Channel.open(theirs)
         stop, received = asyncio.Event(), []
 
         async def live() -> None:
             try:
-                await VrrpProcess(addresses, routing, wire, child).run(stop)
+                await VrrpProcess(Machine(addresses, routing, macvlans, wire), child).run(stop)
             finally:
                 await child.drain()
                 child.close()
@@ -95,7 +98,7 @@ class Lan:
                 received.append(message)
 
         task = asyncio.create_task(live())
-        host = Host(name, addresses, routing, wire, channel, stop, task, received)
+        host = Host(name, addresses, routing, macvlans, wire, channel, stop, task, received)
         host.listener = asyncio.create_task(listen())  # type: ignore[attr-defined]
         self.hosts.append(host)
         return host

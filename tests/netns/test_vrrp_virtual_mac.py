@@ -1,0 +1,104 @@
+"""A virtual router with a MAC address of its own, on real interfaces."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from ipaddress import ip_interface
+
+import pytest
+
+from lvsha.core.plan import VirtualRouter
+from lvsha.core.types import Family
+from tests.netns.segment import Lvsha, eventually, segment
+
+pytestmark = pytest.mark.netns
+
+VIP, VIPS6 = "10.9.0.100", ("fe80::99", "2001:db8::99")
+ROUTER = VirtualRouter(
+    "web",
+    51,
+    "eth0",
+    Family.IPV4,
+    150,
+    (ip_interface(VIP),),
+    advertisement_interval=0.1,
+    virtual_mac=True,
+)
+ROUTER6 = replace(ROUTER, family=Family.IPV6, addresses=tuple(map(ip_interface, VIPS6)))
+CASES = [
+    pytest.param(ROUTER, "vrrp.51", "00:00:5e:00:01:33", [VIP], id="IPv4"),
+    pytest.param(ROUTER6, "vrrp6.51", "00:00:5e:00:02:33", list(VIPS6), id="IPv6"),
+]
+
+
+@pytest.fixture
+def place(tmp_path):
+    with segment(tmp_path) as made:
+        yield made
+
+
+def links(host) -> dict:
+    return {link["ifname"]: link for link in json.loads(host.sh("ip -j -d address show"))}
+
+
+def setting(host, interface: str, name: str) -> str:
+    return host.sh(f"cat /proc/sys/net/ipv4/conf/{interface}/{name}").strip()
+
+
+@pytest.mark.parametrize(("vr", "name", "mac", "vips"), CASES)
+def test_a_master_speaks_and_answers_from_the_routers_mac_address(place, vr, name, mac, vips):
+    with closing(Lvsha(place.one, vr)) as lvsha:
+        eventually("advertised", lambda: place.adverts(mac))
+        eventually("announced", lambda: set(vips) <= set(place.announcements(mac)))
+        assert place.adverts(place.one.mac) == []
+        link = links(place.one)[name]
+        assert link["linkinfo"]["info_data"]["mode"] == "private"
+        assert link["address"] == mac
+        assert [each["local"] for each in link["addr_info"]] == vips or set(vips) == {
+            each["local"] for each in link["addr_info"]
+        }
+        if vr is ROUTER:
+            place.two.sh(f"ping -c 1 -W 2 {VIP}")
+            assert mac in place.two.sh(f"ip neigh show {VIP}")
+            assert setting(place.one, "eth0", "arp_ignore") == "1"
+        lvsha.stop()
+        assert name not in links(place.one)
+        assert setting(place.one, "eth0", "arp_ignore") == "0"
+
+
+def test_of_two_with_the_same_mac_address_the_better_becomes_master_again_after_a_parting(place):
+    """Each is handed the other's packets on the interface that has the address both have."""
+    bridge = place.bridge
+    low = replace(ROUTER, priority=100)
+    with closing(Lvsha(place.one, ROUTER)) as first, closing(Lvsha(place.two, low)) as second:
+        eventually("master", lambda: first.is_("MASTER") and second.is_("BACKUP"))
+        from tests.network import run
+
+        run(f"ip -n {bridge} link set p2 nomaster")
+        eventually("two masters", lambda: second.is_("MASTER"))
+        assert first.is_("MASTER")
+        run(f"ip -n {bridge} link set p2 master br0")
+        eventually("one again", lambda: second.is_("BACKUP"))
+        assert first.is_("MASTER")
+        assert "vrrp.51" not in links(place.two)
+
+
+def test_a_killed_processes_interface_goes_before_the_next_listens(place):
+    with closing(Lvsha(place.one, ROUTER)) as first:
+        eventually("master", lambda: first.is_("MASTER") and "vrrp.51" in links(place.one))
+        first.kill()
+    assert "vrrp.51" in links(place.one)
+    slow = replace(ROUTER, advertisement_interval=10.0)
+    with closing(Lvsha(place.one, slow)) as second:
+        assert second.status().state == "BACKUP", second.status()
+        assert "vrrp.51" not in links(place.one)
+
+
+def test_an_interface_somebody_took_away_is_made_anew(place):
+    with closing(Lvsha(place.one, ROUTER)) as lvsha:
+        eventually("there", lambda: "vrrp.51" in links(place.one))
+        place.one.sh("ip link del vrrp.51")
+        eventually("there again", lambda: links(place.one).get("vrrp.51", {}).get("addr_info"))
+        assert lvsha.is_("MASTER")
