@@ -212,7 +212,7 @@ def test_a_bad_file_changes_nothing_and_a_good_one_takes_over(pair):
     done = pair.lb1.command("reload")
     assert done.returncode == 2
     assert "virtual_services[0].scheduler" in done.stderr
-    assert pair.lb1.events("config.rejected")
+    wait_for("said", lambda: pair.lb1.events("config.rejected"), 10)
     assert " rr" in listing(pair.lb1)
     pair.file.write_text(FILE.replace("scheduler: rr", "scheduler: wrr"))
     assert pair.lb1.command("reload").returncode == 0
@@ -229,7 +229,8 @@ def test_a_server_the_kernel_refuses_says_so_and_the_others_are_served(pair):
     servers = pair.lb1.status()["virtual_services"][0]["real_servers"]
     assert servers[0]["kernel_error"]
     assert all(server["kernel_error"] is None for server in servers[1:])
-    assert pair.lb1.events("kernel.error")[-1]["server"] == "224.0.0.9:80"
+    (*_, last) = wait_for("said", lambda: pair.lb1.events("kernel.error"), 10)
+    assert last["server"] == "224.0.0.9:80"
     assert weights(pair.lb1) == ALL
     assert pair.answers() == {"rs1", "rs2", "rs3"}
     pair.file.write_text(FILE)

@@ -48,6 +48,7 @@ class Daemon(DirectorNode):
     def start_and_wait(self) -> None:
         self.start()
         self.is_master()
+        wait_for("ready", lambda: (found := self.status()) is not None and found["ready"], 20)
 
     def is_master(self) -> None:
         wait_for("MASTER", lambda: self.router() == "MASTER" and self.has(VIP), 20)
