@@ -42,6 +42,6 @@ def _send(message: bytes, theirs: socket.socket) -> None:
 @cache
 def _control() -> socket.socket:
     """The socket of a running spawner; it ends when this process does."""
-    control = launch(spawner.__file__)
+    control = launch(spawner)
     atexit.register(control.close)
     return control

@@ -1,6 +1,6 @@
 """A small process that runs programs, for others too big to fork or in too much of a hurry.
 
-Run as a file by `lvsha.programs.running`; it imports nothing of lvsha and little else. On its
+Run by `lvsha.programs.launch`; it imports nothing else of lvsha and little besides. On its
 standard input, a socket, it takes one request a packet: JSON and a socket on which it answers,
 once, when the program has ended. Whoever closes that socket ends the program, and the end of
 standard input ends them all: no program outlives its deadline or its director.
@@ -193,7 +193,3 @@ def main() -> None:
     os.closerange(3, hard)  # what a careless parent of our parent left open
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     Spawner(socket.socket(fileno=os.dup(0))).serve()
-
-
-if __name__ == "__main__":
-    main()

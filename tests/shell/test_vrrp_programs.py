@@ -228,7 +228,7 @@ def _watcher() -> int:
             parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except OSError:
             continue
-        if parent == os.getpid() and words[-2:-1] and words[-2].endswith(b"watcher.py"):
+        if parent == os.getpid() and words[-2:-1] and words[-2].endswith(b"watcher"):
             return int(entry.name)
     raise AssertionError(sys.argv)
 

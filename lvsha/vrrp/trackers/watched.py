@@ -24,7 +24,7 @@ async def follow(targets: frozenset[Watched], found: Callable[[Watched, Finding]
     by_name: dict[tuple[str, str], Watched] = {_name(target): target for target in targets}
     while True:
         try:
-            end = launch(watcher.__file__)
+            end = launch(watcher)
         except OSError as error:
             reason = str(error.strerror)
         else:
