@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 from lvsha.core.types import Family, InterfaceAddress
 from lvsha.errors import KernelError
-from lvsha.kernel.piecemeal import piecemeal
 from lvsha.kernel.ports import AddressEvent, Event, EventsLost, Link, LinkEvent
-
-with piecemeal("pyroute2"):
-    from pyroute2.iproute.linux import AsyncIPRoute
-    from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
-    from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+from lvsha.kernel.rtnetlink import (
+    AsyncIPRoute,
+    MarshalRtnl,
+    NetlinkDumpInterrupted,
+    NetlinkError,
+)
 
 # include/uapi/linux/rtnetlink.h and if.h
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100

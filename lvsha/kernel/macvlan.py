@@ -7,11 +7,9 @@ import errno
 import socket
 from contextlib import suppress
 
-from pyroute2 import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Sysctls
+from lvsha.kernel.rtnetlink import AsyncIPRoute, NetlinkError
 
 _PARENT = {"arp_ignore": "1", "arp_filter": "1", "arp_announce": "2"}
 """Else the parent answers for the macvlan's addresses, and asks in their name, with its own MAC

@@ -14,13 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pyroute2 import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from lvsha.core.moving import MAIN_TABLE, VirtualRoute, VirtualRule
 from lvsha.core.types import Family, Network
 from lvsha.errors import KernelError
 from lvsha.kernel.netlink import DONE, DUMP, ERROR, HEADER, REQUEST, attributes, messages, outcome
+from lvsha.kernel.rtnetlink import AsyncIPRoute, NetlinkError
 
 # include/uapi/linux/rtnetlink.h and netlink.h
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26

@@ -7,15 +7,16 @@ import sys
 
 PIECES = """
 import sys
-import lvsha.kernel.addresses as addresses
+import lvsha.vrrp.process
+from lvsha.kernel import rtnetlink
 assert "pyroute2.ndb.main" not in sys.modules, "the front page was loaded"
 assert "pyroute2" not in sys.modules, "something stands in for the package"
 import pyroute2
-assert pyroute2.AsyncIPRoute is addresses.AsyncIPRoute
+assert pyroute2.AsyncIPRoute is rtnetlink.AsyncIPRoute
 """
 
 
-def test_pieces_come_without_the_front_page_which_is_there_for_whoever_asks_later():
+def test_the_vrrp_process_needs_no_front_page_which_is_there_for_whoever_asks_later():
     done = subprocess.run(
         [sys.executable, "-c", PIECES], capture_output=True, text=True, check=False
     )
@@ -24,9 +25,9 @@ def test_pieces_come_without_the_front_page_which_is_there_for_whoever_asks_late
 
 WHOLE = """
 import pyroute2
-import lvsha.kernel.addresses as addresses
+from lvsha.kernel import rtnetlink
 assert sys.modules["pyroute2"] is pyroute2
-assert pyroute2.AsyncIPRoute is addresses.AsyncIPRoute
+assert pyroute2.AsyncIPRoute is rtnetlink.AsyncIPRoute
 """
 
 
