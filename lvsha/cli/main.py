@@ -188,6 +188,20 @@ def failover(router: str, file: Path | None, node: str | None, runtime_dir: Path
 
 
 @cli.command()
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.argument("interface")
+def sniff(interface: str, count: int | None, as_json: bool) -> int:
+    """Print VRRP, ARP and neighbour discovery on INTERFACE as they come, a line each.
+
+    Goes on until ^C. Needs scapy: pip install 'lvsha[sniff]'
+    """
+    from lvsha.cli.sniff import sniff as run_sniff
+
+    return run_sniff(interface, count, as_json=as_json)
+
+
+@cli.command()
 @click.option("--plain", is_flag=True, help="Lines instead of a live picture.")
 def demo(plain: bool) -> int:
     """Show the whole system in a lab on this machine, with traffic, failures and fail-over."""
