@@ -143,6 +143,7 @@ class VrrpProcess:
                     self._tracking.heard(message)
                 case Failover(request, router):
                     error = hand_over(router, self._routers.values(), self._plan)
+                    self._reporter.tell()  # whoever hears that it is done looks who is master
                     self._channel.send(FailoverDone(request, error))
                 case StopProcess():
                     return

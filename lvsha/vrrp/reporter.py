@@ -33,6 +33,7 @@ class Reporter:
         self._routers = routers
         self._lateness = lateness
         self._news = asyncio.Event()
+        self._told = 0
 
     def soon(self) -> None:
         """Something changed."""
@@ -42,15 +43,18 @@ class Reporter:
         """Tell until cancelled."""
         while True:
             self._news.clear()
+            told = self._told
             parts = [status_part(each.status()) async for each in sliced(self._now(), SLICE)]
-            self._send(parts)
+            if told == self._told:  # else what was told in between is newer
+                self._send(parts)
             await asyncio.sleep(STATUS_SPACING)
             with suppress(TimeoutError):
                 async with asyncio.timeout(STATUS_INTERVAL - STATUS_SPACING):
                     await self._news.wait()
 
     def tell(self) -> None:
-        """Everything at once: nothing else is left to do."""
+        """Everything at once: somebody is about to act on it, or nothing else is left to do."""
+        self._told += 1
         self._send([status_part(each.status()) for each in self._now()])
 
     def _now(self) -> tuple[RunningRouter, ...]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 
 import pytest
 
 from lvsha.cli import failover
-from lvsha.core.messages import Failover, FailoverDone
+from lvsha.core.messages import Failover, FailoverDone, VrrpStatus
+from lvsha.core.plan import VrrpPlan
 from lvsha.director.failovers import Failovers
 from lvsha.errors import HostError, UsageError
+from lvsha.supervisor.plans import undecided
+from lvsha.vrrp import reporter
+from lvsha.vrrp.observations import Lateness
 from tests.shell.test_vrrp_tracking import grouped, states
 from tests.shell.vrrp_lan import Host, lan, pair, router
 
@@ -30,6 +36,41 @@ async def test_the_peer_takes_over_within_a_skew_time_and_keeps_it():
         await asyncio.sleep(60)
         assert (first.status().state, second.status().state) == ("BACKUP", "MASTER")
         assert first.status().aside
+
+
+async def test_who_hears_that_it_is_done_has_heard_of_the_state_it_left():
+    """Or `lvsha failover` takes the master of before for one who has come back."""
+    async with lan() as place:
+        first, _ = await pair(place)
+        first.channel.send(Failover(1, "web"))
+        await asyncio.sleep(0.7)
+        before = first.received[: first.received.index(FailoverDone(1))]
+        newest = [message for message in before if isinstance(message, VrrpStatus)][-1]
+        assert newest.routers[0].state == "BACKUP"
+
+
+async def test_a_status_begun_before_it_does_not_come_after_it():
+    """Many routers are described in portions; what is told at once meanwhile is newer."""
+    lines: list[bytes] = []
+
+    class Told:
+        send_line = lines.append
+
+    class Slow:
+        def status(self):
+            if not lines:
+                asyncio.get_running_loop().call_soon(tell_once)
+            time.sleep(reporter.SLICE * 2)
+            return undecided(VrrpPlan("test", "lb1", (router(),))).routers[0]
+
+    def tell_once() -> None:
+        if not lines:
+            made.tell()
+
+    made = reporter.Reporter(Told(), [Slow(), Slow()], Lateness())
+    with suppress(TimeoutError):
+        await asyncio.wait_for(made.run(), reporter.STATUS_SPACING)
+    assert len(lines) == 1
 
 
 async def test_handed_over_by_the_peer_it_returns_and_priorities_decide_again():
