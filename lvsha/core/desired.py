@@ -102,11 +102,5 @@ def destination(
 
 
 def _destination(server: RealServer, weight: int) -> Destination:
-    return Destination(
-        key=server.key,
-        forwarding=server.forwarding,
-        weight=weight,
-        upper_threshold=server.upper_threshold,
-        lower_threshold=server.lower_threshold,
-        tunnel=server.tunnel,
-    )
+    usual = server.destination
+    return usual if weight == usual.weight else replace(usual, weight=weight)

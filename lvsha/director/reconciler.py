@@ -18,7 +18,7 @@ from lvsha.core.commands import DeleteService, Place, Refusal, TableCommand, pla
 from lvsha.core.ipvsadm.lines import save_line
 from lvsha.core.places import with_places
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
-from lvsha.core.types import DestinationKey, IpvsTable, Key, Service, ServiceEntry
+from lvsha.core.types import Destination, DestinationKey, IpvsTable, Key, Service, ServiceEntry
 from lvsha.director.ownership import Ownership
 from lvsha.director.telling import LINES_LOGGED, difference, tell_applied
 from lvsha.errors import KernelError
@@ -173,9 +173,10 @@ class Reconciler:
                 repaired=lines[:LINES_LOGGED],
                 commands=len(lines),
             )
-        pending = {place(command)[1] for command in commands}
-        for dest in self.refused.get(key, {}).keys() - pending:
-            self._forget_refusal(key, dest)
+        if key in self.refused:
+            pending = {place(command)[1] for command in commands}
+            for dest in self.refused[key].keys() - pending:
+                self._forget_refusal(key, dest)
         return self._send_until_settled(commands)
 
     def _commands_for(
@@ -184,17 +185,16 @@ class Reconciler:
         service = self._services.get(key)
         if service is None or not self._view.is_active(service):
             return (DeleteService(key),) if actual else ()
-        memory = {key: believed} if believed else {}
-        wanted = desired.entry(service, self._view, memory)
-        return diff.commands({key: wanted}, {key: actual} if actual else {})
+        wanted = desired.entry(service, self._view, {key: believed} if believed else {})
+        return tuple(sorted(diff.service_commands(wanted, actual), key=diff.rank))
 
     def _learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
         """Read one service's destinations into what we know; None where it is gone."""
-        self._known.pop(key, None)
+        believed = self._known.pop(key, None)
         for _, found in self._ipvs.read((key,), counters=False) if service else ():
             if service and found is not None:
-                destinations = {status.destination.key: status.destination for status in found}
-                self._known[key] = ServiceEntry(service, destinations)
+                told = [status.destination for status in found]
+                self._known[key] = _entry(service, told, believed)
         return self._known.get(key)
 
     def _carry_out(self, commands: Sequence[TableCommand], started: float) -> None:
@@ -292,3 +292,12 @@ class Reconciler:
     def _name(self, key: Key) -> str:
         service = self._services.get(key)
         return service.name if service else str(key)
+
+
+def _entry(
+    service: Service, told: Sequence[Destination], believed: ServiceEntry | None
+) -> ServiceEntry:
+    """What is as it was is not put together again: that is most of a table."""
+    if believed and believed.service == service and [*believed.destinations.values()] == told:
+        return believed
+    return ServiceEntry(service, {destination.key: destination for destination in told})

@@ -2,8 +2,9 @@
 
 The HASHED flag is the kernel's own mark and masked off; the persistence timeout is told only
 with PERSISTENT. A table is read every few seconds, so destinations have a fast way: kernels
-since 5.3 send the same attributes in the same order, which one unpack takes; anything else
-goes attribute by attribute. Counters are looked at only where they are asked for.
+since 5.3 send the same attributes in the same order, which one unpack takes, and what was told
+before is the same value again; anything else goes attribute by attribute. Counters are looked
+at only where they are asked for.
 Raises nothing but KernelError(EBADMSG), whatever arrives.
 """
 
@@ -12,9 +13,9 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
-from typing import NamedTuple
 
 from lvsha.core.types import (
     Address,
@@ -70,7 +71,7 @@ def service_statuses(entries: Iterable[bytes]) -> tuple[ServiceStatus, ...]:
 @reading
 def destinations(entries: Iterable[bytes], family: Family) -> tuple[Destination, ...]:
     """Destinations of a dump, in its order; `family` of the service is theirs if none is told."""
-    return tuple(_destination(_fast_values(entry) or _values(entry, family)) for entry in entries)
+    return tuple(_destination(entry, family) for entry in entries)
 
 
 @reading
@@ -78,8 +79,7 @@ def destination_statuses(
     entries: Iterable[bytes], family: Family, *, counters: bool = True
 ) -> tuple[DestinationStatus, ...]:
     """The same with their connection counts and, unless they are not wanted, counters."""
-    status = _destination_status if counters else _destination_counts
-    return tuple(status(entry, family) for entry in entries)
+    return tuple(_status(entry, family, counters) for entry in entries)
 
 
 def _address(family: int, payload: bytes) -> Address:
@@ -136,123 +136,120 @@ def _prefix(family: Family, netmask: bytes) -> int:
     return prefix if mask == 0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF else -mask
 
 
-class _Values(NamedTuple):
-    """What a destination's attributes say, before it has a shape; `port` not yet swapped."""
-
-    address: bytes
-    port: int
-    forwarding: int
-    weight: int
-    tunnel_type: int
-    tunnel_port: int
-    tunnel_flags: int
-    upper_threshold: int
-    lower_threshold: int
-    active: int
-    inactive: int
-    persistent: int
-    family: int
+# A destination as kernels since 5.3 tell it: its connection counts stand amid what was set.
+_SET = struct.Struct("=2xH I16s IH2x II II IB3x IH2x IH2x II II IH2x")
+_COUNTS = struct.Struct("=II II II")
+_USUAL = _SET.size + _COUNTS.size
+_FAMILY_AT = _USUAL - 8
+_COUNTS_AT = _FAMILY_AT - _COUNTS.size
 
 
-_ENTRY = struct.Struct("=2xH I16s IH2x II II IB3x IH2x IH2x II II II II II IH2x")
-_HEADERS = tuple(
-    U32.unpack(header(kind, length))[0]
-    for kind, length in (
-        (Dest.ADDR, 16),
-        (Dest.PORT, 2),
-        (Dest.FWD_METHOD, 4),
-        (Dest.WEIGHT, 4),
-        (Dest.TUN_TYPE, 1),
-        (Dest.TUN_PORT, 2),
-        (Dest.TUN_FLAGS, 2),
-        (Dest.U_THRESH, 4),
-        (Dest.L_THRESH, 4),
-        (Dest.ACTIVE_CONNS, 4),
-        (Dest.INACT_CONNS, 4),
-        (Dest.PERSIST_CONNS, 4),
-        (Dest.ADDR_FAMILY, 2),
-    )
+def _headers(*attributes: tuple[Dest, int]) -> tuple[int, ...]:
+    """Headers of attributes with payloads of these lengths, as numbers."""
+    return tuple(U32.unpack(header(kind, length))[0] for kind, length in attributes)
+
+
+_SET_HEADERS = _headers(
+    (Dest.ADDR, 16),
+    (Dest.PORT, 2),
+    (Dest.FWD_METHOD, 4),
+    (Dest.WEIGHT, 4),
+    (Dest.TUN_TYPE, 1),
+    (Dest.TUN_PORT, 2),
+    (Dest.TUN_FLAGS, 2),
+    (Dest.U_THRESH, 4),
+    (Dest.L_THRESH, 4),
+    (Dest.ADDR_FAMILY, 2),
 )
+_COUNTS_KINDS = (Dest.ACTIVE_CONNS, Dest.INACT_CONNS, Dest.PERSIST_CONNS)
+_COUNTS_HEADERS = _headers(*((kind, 4) for kind in _COUNTS_KINDS))
+
+_REMEMBERED = 65_536
+"""Destinations kept from dump to dump, the latest ones; the table holds most of them anyway."""
 
 
-def _fast_values(entry: bytes) -> _Values | None:
-    if len(entry) < _ENTRY.size:
+def _destination(entry: bytes, family: Family) -> Destination:
+    return _usual(_set(entry)) or _from_fields(_fields(entry), family)
+
+
+def _set(entry: bytes) -> bytes:
+    """What changes only by command, in an entry told the usual way."""
+    return entry[:_COUNTS_AT] + entry[_FAMILY_AT:_USUAL]
+
+
+@lru_cache(_REMEMBERED)
+def _usual(told: bytes) -> Destination | None:
+    """None: it is not told the usual way."""
+    if len(told) < _SET.size:
         return None
-    told = _ENTRY.unpack_from(entry)
-    return _Values._make(told[2::2]) if told[0] == Attr.DEST and told[1::2] == _HEADERS else None
+    kind, *fields = _SET.unpack(told)
+    if kind != Attr.DEST or tuple(fields[::2]) != _SET_HEADERS:
+        return None
+    address, port, method, weight, tunnel, tunnel_port, flags, upper, lower, family = fields[1::2]
+    return Destination(
+        DestinationKey(_address(family, address), ntohs(port)),
+        _forwarding(method),
+        weight,
+        upper,
+        lower,
+        _tunnel(tunnel, tunnel_port, flags),
+    )
 
 
-def _values(entry: bytes, family: Family) -> _Values:
-    fields = attributes(attributes(entry)[Attr.DEST])
-    return _Values(
-        fields[Dest.ADDR],
-        u16(fields[Dest.PORT]),
-        u32(fields[Dest.FWD_METHOD]),
+def _fields(entry: bytes) -> Fields:
+    return attributes(attributes(entry)[Attr.DEST])
+
+
+def _from_fields(fields: Fields, family: Family) -> Destination:
+    told = u16(fields[Dest.ADDR_FAMILY]) if Dest.ADDR_FAMILY in fields else family
+    return Destination(
+        DestinationKey(_address(told, fields[Dest.ADDR]), be16(fields[Dest.PORT])),
+        _forwarding(u32(fields[Dest.FWD_METHOD])),
         u32(fields[Dest.WEIGHT]),
-        u8(fields.get(Dest.TUN_TYPE, b"\0")),
-        u16(fields.get(Dest.TUN_PORT, b"\0\0")),
-        u16(fields.get(Dest.TUN_FLAGS, b"\0\0")),
         u32(fields[Dest.U_THRESH]),
         u32(fields[Dest.L_THRESH]),
-        u32(fields[Dest.ACTIVE_CONNS]),
-        u32(fields[Dest.INACT_CONNS]),
-        u32(fields[Dest.PERSIST_CONNS]),
-        u16(fields[Dest.ADDR_FAMILY]) if Dest.ADDR_FAMILY in fields else family,
+        _tunnel(
+            u8(fields.get(Dest.TUN_TYPE, b"\0")),
+            u16(fields.get(Dest.TUN_PORT, b"\0\0")),
+            u16(fields.get(Dest.TUN_FLAGS, b"\0\0")),
+        ),
     )
 
 
 _FORWARDING = {method.value: method for method in Forwarding}
+
+
+def _forwarding(method: int) -> Forwarding:
+    if method not in _FORWARDING:
+        raise ValueError(f"forwarding method {method}")
+    return _FORWARDING[method]
+
+
 _NO_TUNNEL = Tunnel()
 
 
-def _destination(values: _Values) -> Destination:
-    method = _FORWARDING.get(values.forwarding)
-    if method is None:
-        raise ValueError(f"forwarding method {values.forwarding}")
-    return Destination(
-        DestinationKey(_address(values.family, values.address), ntohs(values.port)),
-        method,
-        values.weight,
-        values.upper_threshold,
-        values.lower_threshold,
-        _tunnel(values),
-    )
-
-
-def _tunnel(values: _Values) -> Tunnel:
-    if not (values.tunnel_type or values.tunnel_port or values.tunnel_flags):
+def _tunnel(kind: int, port: int, flags: int) -> Tunnel:
+    """`port` as the attribute holds it, in network byte order."""
+    if not (kind or port or flags):
         return _NO_TUNNEL
-    return Tunnel(
-        TunnelType(values.tunnel_type),
-        ntohs(values.tunnel_port),
-        TunnelFlags(values.tunnel_flags),
-    )
-
-
-def _destination_counts(entry: bytes, family: Family) -> DestinationStatus:
-    values = _fast_values(entry) or _values(entry, family)
-    return DestinationStatus(
-        _destination(values), values.active, values.inactive, values.persistent, _NO_STATS
-    )
+    return Tunnel(TunnelType(kind), ntohs(port), TunnelFlags(flags))
 
 
 _NO_STATS = Stats()
 
 
-def _destination_status(entry: bytes, family: Family) -> DestinationStatus:
-    values = _fast_values(entry)
-    if values is None:
-        values = _values(entry, family)
-        counters = attributes(attributes(entry)[Attr.DEST])
+def _status(entry: bytes, family: Family, counters: bool) -> DestinationStatus:
+    destination = _usual(_set(entry))
+    told = _COUNTS.unpack_from(entry, _COUNTS_AT) if destination is not None else ()
+    if destination is not None and told[::2] == _COUNTS_HEADERS:
+        _, active, _, inactive, _, persistent = told
+        fields = attributes(entry[_USUAL:]) if counters else {}
     else:
-        counters = attributes(entry[_ENTRY.size :])
-    return DestinationStatus(
-        _destination(values),
-        values.active,
-        values.inactive,
-        values.persistent,
-        _stats(counters, Dest.STATS64, Dest.STATS),
-    )
+        fields = _fields(entry)
+        destination = _from_fields(fields, family)
+        active, inactive, persistent = (u32(fields[kind]) for kind in _COUNTS_KINDS)
+    stats = _stats(fields, Dest.STATS64, Dest.STATS) if counters else _NO_STATS
+    return DestinationStatus(destination, active, inactive, persistent, stats)
 
 
 _COUNTERS = range(1, 11)  # IPVS_STATS_ATTR_CONNS to _OUTBPS, in the order of Stats
