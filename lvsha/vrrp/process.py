@@ -35,7 +35,7 @@ from lvsha.kernel.wire import RawWire
 from lvsha.runtime import logs
 from lvsha.runtime.channel import Channel
 from lvsha.runtime.logs import log
-from lvsha.runtime.realtime import go_ahead_of_others
+from lvsha.runtime.realtime import be_steady
 from lvsha.runtime.tasks import run_until_first_ends, spawn
 from lvsha.vrrp.groups import Groups
 from lvsha.vrrp.handover import hand_over
@@ -62,8 +62,9 @@ def main(channel_fd: int, cluster: str, node: str) -> None:
     for terminals in (signal.SIGINT, signal.SIGHUP):  # the supervisor's to act on
         signal.signal(terminals, signal.SIG_IGN)
     writer = logs.start({"cluster": cluster, "node": node})
-    if not go_ahead_of_others():
-        log.warning("vrrp.ordinary", note="no real-time scheduling: a busy machine may delay us")
+    if lacking := be_steady():
+        note = f"{', '.join(lacking)}: a busy machine may delay us"
+        log.warning("vrrp.ordinary", note=note)
     try:
         asyncio.run(_serve(socket.socket(fileno=channel_fd)))
     finally:

@@ -216,3 +216,11 @@ def test_a_modest_node_whose_neighbour_answers_waits_no_longer_than_ever(place):
     vr = replace(ROUTER, preempt=False, neighbours=(ip_address("10.9.0.2"),))
     with closing(Lvsha(place.one, vr)) as lvsha:
         eventually("master", lambda: lvsha.is_("MASTER"))
+
+
+def test_its_memory_is_locked_or_it_says_that_it_is_not(master):
+    """Locked or not is this machine's to grant."""
+    with open(f"/proc/{master.process.pid}/status") as status:
+        (locked,) = (int(line.split()[1]) for line in status if line.startswith("VmLck"))
+    complaint = [line for line in master.lines if "memory is not locked" in line]
+    assert bool(locked) != bool(complaint)
