@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lvsha.cli.plans import find, load_node
 from lvsha.config.resolve import NodePlans
+from lvsha.core.through import detour_services
 from lvsha.errors import LvshaError, UsageError
 from lvsha.kernel.modules import load_ipvs
 from lvsha.runtime import logs
@@ -66,4 +67,6 @@ def _reload(file: Path, running: Plans) -> NodePlans:
 
 def _load_modules(plans: NodePlans) -> None:
     if plans.director.services:
-        load_ipvs({service.service.scheduler for service in plans.director.services})
+        services = plans.director.services
+        everything = (*services, *detour_services(services))
+        load_ipvs({service.service.scheduler for service in everything})

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from lvsha.config.resolve import NodePlans
 from lvsha.core.authentication import HmacKeys, Password
+from lvsha.core.detour import Origin
 from lvsha.core.ipvsadm.lines import flag_names
-from lvsha.core.plan import Check, Origin, RealServer, Required, VirtualRouter, VirtualService
+from lvsha.core.plan import Check, RealServer, Required, VirtualRouter, VirtualService
 from lvsha.core.types import Forwarding, FwmarkKey, ServiceFlags, Timeouts, TunnelType
 
 
@@ -129,5 +130,7 @@ def _origin(origin: Origin) -> Iterator[str]:
         yield f"from {origin.source}"
     if origin.device is not None:
         yield f"through {origin.device}"
+    if origin.detour is not None:
+        yield "via vip"
     if origin.mark:
         yield f"mark {origin.mark}"

@@ -12,8 +12,10 @@ from lvsha.config.checks import CHECKS, PACE, CheckMistake, CommonCheck
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.mapping import CUT, Cut
 from lvsha.config.scalars import show_seconds
+from lvsha.config.through_vip import judge_via
 from lvsha.config.wording import not_one_of, report_errors
-from lvsha.core.plan import Check, Origin
+from lvsha.core.detour import Detour, Origin
+from lvsha.core.plan import Check
 from lvsha.core.probes import Probe
 from lvsha.core.types import Address
 
@@ -141,7 +143,7 @@ class Settled:
     probe: Probe
     common: CommonCheck
 
-    def aimed_at(self, address: Address, port: int) -> Check:
+    def aimed_at(self, address: Address, port: int, detour: Detour | None = None) -> Check:
         common = self.common
         return Check(
             self.probe,
@@ -154,12 +156,12 @@ class Settled:
             common.interval_down,
             common.interval_transition,
             common.jitter,
-            _origin(common),
+            _origin(common, detour),
         )
 
 
-def _origin(common: CommonCheck) -> Origin | None:
-    origin = Origin(common.source, common.device, common.mark or 0)
+def _origin(common: CommonCheck, detour: Detour | None) -> Origin | None:
+    origin = Origin(common.source, common.device, common.mark or 0, detour)
     return None if origin == Origin() else origin
 
 
@@ -185,11 +187,17 @@ def _settle(spec: CheckSpec, report: Report) -> Settled | None:
     if check.timeout > check.interval:
         _report_pace(spec, check, report)
         return None
-    mistakes = [*_judge_origin(spec, check), *check.mistakes()]
+    by_way = judge_via(spec.kind, check, spec.values.keys())
+    mistakes = [*_judge_origin(spec, check), *by_way, *check.mistakes()]
     for mistake in mistakes:
-        at = (*spec.origin.get(mistake.key, spec.at), mistake.key) if mistake.key else spec.at
-        report.wrong(at, mistake.message, mistake.hint)
+        report_mistake(spec, mistake, report)
     return None if mistakes else Settled(spec, check.probe(), check)
+
+
+def report_mistake(spec: CheckSpec, mistake: CheckMistake, report: Report) -> None:
+    """At the key's own place, on whichever level it was given."""
+    at = (*spec.origin.get(mistake.key, spec.at), mistake.key) if mistake.key else spec.at
+    report.wrong(at, mistake.message, mistake.hint)
 
 
 def _judge_origin(spec: CheckSpec, check: CommonCheck) -> Iterator[CheckMistake]:

@@ -14,6 +14,7 @@ from lvsha.config.reader import read
 from lvsha.config.routers import build_routers
 from lvsha.config.schema import ClusterFile
 from lvsha.config.services import build_services
+from lvsha.config.through_vip import judge_interfaces
 from lvsha.core.plan import (
     DirectorPlan,
     LoopbackAddress,
@@ -23,6 +24,7 @@ from lvsha.core.plan import (
     VirtualService,
     VrrpPlan,
 )
+from lvsha.core.through import Here, laid, settings
 from lvsha.core.types import Address, Family, Forwarding, FwmarkKey, Timeouts
 from lvsha.errors import UsageError
 
@@ -31,7 +33,8 @@ from lvsha.errors import UsageError
 class Cluster:
     """A file without mistakes. `file` is the name it was read under.
 
-    `nodes` are the directors' addresses and `routers` their virtual routers, by node name.
+    `nodes` are the directors' addresses, `interfaces` where the file says they are, and `routers`
+    their virtual routers, by node name.
     """
 
     file: str
@@ -44,6 +47,7 @@ class Cluster:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     api: tuple[str, int] | None = None
     sync_groups: tuple[SyncGroup, ...] = ()
+    interfaces: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ def understand(document: Document) -> Cluster:
     routers = build_routers(draft, report)
     groups = build_groups(draft, routers, report)
     services = build_services(draft, report)
+    judge_interfaces(draft, services, report)
     report.settle()
     return _cluster(document.name, draft.file, routers, groups, services)
 
@@ -109,6 +114,7 @@ def _cluster(
         timeouts=Timeouts(given.tcp or 0, given.tcp_fin or 0, given.udp or 0) if given else None,
         sysctls={f"net.ipv4.vs.{key}": value for key, value in file.sysctls.items()},
         api=file.api.listen if file.api else None,
+        interfaces={name: node.interface for name, node in file.nodes.items() if node.interface},
     )
 
 
@@ -132,17 +138,28 @@ def short_hostname() -> str:
 def resolve(cluster: Cluster, node: str | None = None) -> NodePlans:
     """What the file asks of a node; None is this machine. UsageError: it has no such node."""
     name = own_name(cluster, node)
+    here = _here(cluster, name)
+    services = laid(cluster.services, here)
     director = DirectorPlan(
         cluster.name,
         name,
-        cluster.services,
+        services,
         cluster.resync_interval,
         cluster.timeouts,
-        cluster.sysctls,
+        {**cluster.sysctls, **settings(services, here)},
         cluster.api,
     )
     vrrp = VrrpPlan(cluster.name, name, cluster.routers[name], cluster.sync_groups)
     return NodePlans(vrrp, director)
+
+
+def _here(cluster: Cluster, node: str) -> Here:
+    links = {
+        address.ip: router.interface
+        for router in cluster.routers[node]
+        for address in (*router.addresses, *router.excluded_addresses)
+    }
+    return Here(cluster.nodes[node], cluster.interfaces.get(node, ""), links)
 
 
 def resolve_all(cluster: Cluster) -> tuple[NodePlans, ...]:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from lvsha.config.check_levels import Level, Settled, refine, settle
+from lvsha.config.check_levels import Level, Settled, refine, report_mistake, settle
+from lvsha.config.checks import CheckMistake
 from lvsha.config.document import KeyPath, Report, show_path
 from lvsha.config.mapping import sound
 from lvsha.config.service_schema import GreTunnel, GueTunnel, IpipTunnel
 from lvsha.config.service_schema import RealServer as ServerModel
 from lvsha.config.service_schema import VirtualService as ServiceModel
+from lvsha.config.through_vip import virtual_address
+from lvsha.core.detour import Detour
 from lvsha.core.plan import Check, RealServer, Required
 from lvsha.core.types import (
     Address,
@@ -127,7 +130,7 @@ class _Builder:
             server.upper_threshold,
             server.lower_threshold,
             _tunnel(server),
-            self._checks(path, server, port),
+            self._checks(path, server, port, forwarding),
             heritage.required,
         )
 
@@ -166,16 +169,29 @@ class _Builder:
             message = f"{address} is node {node!r}: a director is not its own dr real server"
             self._report.wrong(at, message)
 
-    def _checks(self, path: KeyPath, server: ServerModel, port: int) -> tuple[Check, ...]:
+    def _checks(
+        self, path: KeyPath, server: ServerModel, port: int, forwarding: Forwarding
+    ) -> tuple[Check, ...]:
         at = (*path, "check")
         level = refine(self._heritage.check, server.check, at, self._report)
         if level is not self._settled_level:
             self._settled_level, self._settled = level, settle(level, self._report)
-        aimed = (self._aimed(settled, server.address, port) for settled in self._settled)
-        return tuple(dict.fromkeys(aimed))
+        aimed = (self._aimed(settled, server, port, forwarding) for settled in self._settled)
+        return tuple(dict.fromkeys(check for check in aimed if check is not None))
 
-    def _aimed(self, settled: Settled, address: Address, port: int) -> Check:
-        check = settled.aimed_at(address, port)
+    def _aimed(
+        self, settled: Settled, server: ServerModel, port: int, forwarding: Forwarding
+    ) -> Check | None:
+        address, detour = server.address, None
+        if settled.common.via == "vip":
+            heritage = self._heritage
+            detour = Detour(address, forwarding, _tunnel(server))
+            virtual = virtual_address(heritage.key, detour, settled.common, heritage.nodes)
+            if isinstance(virtual, CheckMistake):
+                report_mistake(settled.spec, virtual, self._report)
+                return None
+            address = virtual
+        check = settled.aimed_at(address, port, detour)
         if check.port == 0 and settled.common.uses_port:
             hint = "the real server's port is 0; say which one to probe"
             self._report.wrong(settled.spec.at, "missing key 'port'", hint)

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from lvsha.core.balance import Role, Standing
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
+from lvsha.core.through import detour_services
 from lvsha.core.types import (
     Destination,
     DestinationKey,
@@ -29,6 +30,10 @@ def _always(_: VirtualService) -> bool:
     return True
 
 
+def _never(_: VirtualService, __: RealServer) -> bool:
+    return False
+
+
 def _nobody(_: VirtualService) -> Collection[DestinationKey]:
     return ()
 
@@ -38,12 +43,14 @@ class View:
     """Everything about services that is not in the plan, as it is now.
 
     `is_active`: the service is to be in the table at all. `leaving`: destinations that are no
-    longer in the plan and keep their connections for a while.
+    longer in the plan and keep their connections for a while. `stands_by`: the server could serve,
+    but another tier does.
     """
 
     judgement: Judgement
     is_active: Callable[[VirtualService], bool] = _always
     leaving: Callable[[VirtualService], Collection[DestinationKey]] = _nobody
+    stands_by: Callable[[VirtualService, RealServer], bool] = _never
 
 
 def all_up(service: VirtualService, server: RealServer) -> Standing:
@@ -54,10 +61,10 @@ def all_up(service: VirtualService, server: RealServer) -> Standing:
 
 
 def build(plan: DirectorPlan, view: View, actual: IpvsTable) -> IpvsTable:
-    """The whole table wanted, services in the plan's order."""
+    """The whole table wanted: services in the plan's order, then what carries its detours."""
     return {
         service.key: entry(service, view, actual)
-        for service in plan.services
+        for service in (*plan.services, *detour_services(plan.services))
         if view.is_active(service)
     }
 

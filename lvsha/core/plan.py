@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TypeAlias
 
 from lvsha.core.authentication import Authentication
+from lvsha.core.detour import Origin
 from lvsha.core.frames import Garp
 from lvsha.core.moving import Hook, VirtualRoute, VirtualRule
 from lvsha.core.probes import Probe
@@ -33,15 +34,6 @@ from lvsha.core.types import (
     Tunnel,
     endpoint,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """How a probe's packets leave: from which address, by which interface, with which fwmark."""
-
-    source: Address | None = None
-    device: str | None = None
-    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lvsha.core import balance
 from lvsha.core.balance import Member, Rule, ServiceState, Standing, Tally
-from lvsha.core.desired import View
+from lvsha.core.desired import View, all_up
 from lvsha.core.health import Admin
 from lvsha.core.messages import VrrpStatus
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
@@ -69,7 +69,7 @@ class Services:
         self._ramping: dict[Target, tuple[_Service, _Seat]] = {}
         self._is_master: dict[str, bool] = {}
         self._found: frozenset[str] = frozenset()
-        self.view = View(self.standing, self.is_active, self.leaving)
+        self.view = View(self.standing, self.is_active, self.leaving, self.stands_by)
 
     def configure(self, plan: DirectorPlan, known: IpvsTable) -> None:
         """Take a plan. `known` is the kernel's table: an undecided server found in it is alive."""
@@ -86,8 +86,10 @@ class Services:
         self._drains.keep_only(drains)
 
     def standing(self, service: VirtualService, server: RealServer) -> Standing:
-        """What is to become of a server now, for `core.desired`."""
-        taken = self._services[service.name]
+        """What is to become of a server now, for `core.desired`; a detour's always serves."""
+        taken = self._services.get(service.name)
+        if taken is None:
+            return all_up(service, server)
         seat, state = taken.seats[server.key], taken.state
         in_tier = seat.tier == state.tier
         return balance.standing(
@@ -98,6 +100,14 @@ class Services:
             draining=seat.leaving and self._drains.has(service.key, server.key),
             elapsed=None if seat.ramp_began is None else self._clock() - seat.ramp_began,
         )
+
+    def stands_by(self, service: VirtualService, server: RealServer) -> bool:
+        """Whether a server is alive while another tier serves."""
+        taken = self._services.get(service.name)
+        if taken is None:
+            return False
+        seat = taken.seats[server.key]
+        return seat.tier != taken.state.tier and balance.share(seat.known).alive_weight > 0
 
     def is_active(self, service: VirtualService) -> bool:
         """Whether the service is to be in the table; until the router is heard of, if it is."""

@@ -48,8 +48,10 @@ class KernelSysctls:
 
 
 def parts(name: SysctlName) -> tuple[str, ...]:
-    """The name's path, part by part."""
-    return tuple(name.split(".")) if isinstance(name, str) else name
+    """The name's path, part by part; in text a slash is a dot of an interface, as in sysctl(8)."""
+    if isinstance(name, str):
+        return tuple(part.replace("/", ".") for part in name.split("."))
+    return name
 
 
 def dotted(name: SysctlName) -> str:

@@ -29,6 +29,7 @@ from lvsha.core.probes import (
     TlsProbe,
     UdpProbe,
 )
+from lvsha.probes.detour import by_detour
 from lvsha.probes.engine import Attempt, Done, Engine, Flight
 
 PROBES: Mapping[type[Probe], str] = {
@@ -68,6 +69,8 @@ class Prober:
     def prepare(self, check: Check) -> Start:
         """What starts one probe of this check; made once, called at every turn."""
         once = attempt(check)
+        if check.origin is not None and check.origin.detour is not None:
+            once = by_detour(check, once)
         return lambda done: self._engine.start(once, check.timeout, done)
 
     def close(self) -> None:

@@ -8,7 +8,8 @@ import socket
 import struct
 from typing import NamedTuple, Protocol
 
-from lvsha.core.plan import Check, Origin
+from lvsha.core.detour import Origin
+from lvsha.core.plan import Check
 from lvsha.probes import faults
 from lvsha.probes.engine import ready
 from lvsha.probes.origin import set_out
@@ -16,6 +17,9 @@ from lvsha.probes.origin import set_out
 RECEIVE_SIZE = 4096
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with time 0: close sends RST and leaves no TIME_WAIT behind, here or there."""
+
+CONNECTING = "connecting"
+"""What a probe is doing that has heard nothing at all yet."""
 
 _FAILED = select.EPOLLERR | select.EPOLLHUP
 
@@ -108,10 +112,10 @@ async def connect(where: Target) -> Connection:
 
 async def _connected(sock: socket.socket, code: int) -> None:
     if code == errno.EINPROGRESS:
-        events = await ready(sock.fileno(), select.EPOLLOUT, "connecting")
+        events = await ready(sock.fileno(), select.EPOLLOUT, CONNECTING)
         if events & _FAILED and (code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
-            faults.later(code, "connecting")
+            faults.later(code, CONNECTING)
     elif code in faults.NETWORK_ERRORS:
-        faults.later(code, "connecting")
+        faults.later(code, CONNECTING)
     elif code:
         faults.at_once(code)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from lvsha.core.plan import Origin
+from lvsha.core.detour import Origin
 from lvsha.core.probes import (
     GrpcProbe,
     HttpProbe,

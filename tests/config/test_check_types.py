@@ -93,3 +93,8 @@ def test_inheritance_works_for_options_that_a_type_needs() -> None:
     (check,) = plan.services[0].real_servers[0].checks
     assert check is not None
     assert check.probe == ScriptProbe(("/bin/ok",), "web")
+
+
+def test_an_smtp_check_without_tls_may_say_where_and_how_often() -> None:
+    check = check_of("type: smtp, port: 25, interval: 5s")
+    assert (check.port, check.interval) == (25, 5.0)

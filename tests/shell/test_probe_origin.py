@@ -11,8 +11,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from lvsha.core.detour import Origin
 from lvsha.core.health import Outcome, ProbeResult
-from lvsha.core.plan import Check, Origin
+from lvsha.core.plan import Check
 from lvsha.core.probes import DnsProbe, PingProbe, Probe, TcpProbe, UdpProbe
 from lvsha.errors import InconclusiveError
 from lvsha.probes import Prober

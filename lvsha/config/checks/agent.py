@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from lvsha.config.checks.check import CommonCheck
 from lvsha.config.checks.contents import Payload
@@ -14,6 +14,8 @@ class AgentCheck(CommonCheck):
 
     These are HAProxy's words; an agent that cannot be reached is no failure.
     """
+
+    can_detour: ClassVar[bool] = False
 
     type: Literal["agent"] = "agent"
     send: Payload = b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from lvsha.config.mapping import Strict
 from lvsha.config.scalars import (
@@ -33,6 +33,7 @@ class CommonCheck(Strict):
 
     uses_port: ClassVar[bool] = True
     uses_network: ClassVar[bool] = True
+    can_detour: ClassVar[bool] = True
 
     address: IpAddress | None = None
     """Where to probe; default the real server's address."""
@@ -58,6 +59,8 @@ class CommonCheck(Strict):
     """Network interface to probe through."""
     mark: Mark | None = None
     """Firewall mark of the probe's packets, for routing rules."""
+    via: Literal["server", "vip"] = "server"
+    """`vip`: at the virtual address, by way of the server, as clients' packets go; dr and tun."""
 
     def mistakes(self) -> Iterator[CheckMistake]:
         """What is wrong between keys that are right by themselves, once all levels are merged."""

@@ -12,6 +12,7 @@ class PingCheck(CommonCheck):
     """The target answers an ICMP echo request, whatever its port."""
 
     uses_port: ClassVar[bool] = False
+    can_detour: ClassVar[bool] = False
 
     type: Literal["ping"] = "ping"
 

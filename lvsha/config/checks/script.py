@@ -50,6 +50,7 @@ class ScriptCheck(CommonCheck):
     """
 
     uses_network: ClassVar[bool] = False
+    can_detour: ClassVar[bool] = False
 
     type: Literal["script"] = "script"
     exec: Program | None = None
@@ -73,6 +74,7 @@ class FileCheck(CommonCheck):
 
     uses_port: ClassVar[bool] = False
     uses_network: ClassVar[bool] = False
+    can_detour: ClassVar[bool] = False
 
     type: Literal["file"] = "file"
     path: FilePath | None = None

@@ -24,7 +24,7 @@ class SmtpCheck(TlsKeys):
     def mistakes(self) -> Iterator[CheckMistake]:
         yield from super().mistakes()
         if not self.starttls:
-            for key in sorted(TlsKeys.model_fields.keys() & self.model_fields_set):
+            for key in sorted(TlsKeys.__annotations__.keys() & self.model_fields_set):
                 yield CheckMistake(key, "of no use without starttls: true")
 
     def probe(self) -> SmtpProbe:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
-from lvsha.config.checks.check import CommonCheck
+from lvsha.config.checks.check import CheckMistake, CommonCheck
 from lvsha.config.checks.contents import Payload
 from lvsha.core.probes import UdpProbe
 
@@ -17,6 +18,11 @@ class UdpCheck(CommonCheck):
     """What the datagram holds; default nothing. Some services answer only what they know."""
     expect: Payload | None = None
     """What must stand in the reply; default: silence is a pass."""
+
+    def mistakes(self) -> Iterator[CheckMistake]:
+        if self.via == "vip" and self.expect is None:
+            message = "vip needs expect: a virtual address that is missing is silent, too"
+            yield CheckMistake("via", message)
 
     def probe(self) -> UdpProbe:
         return UdpProbe(self.send, self.expect)
