@@ -41,7 +41,7 @@ from lvsha.core.patience import (
     begin_listening,
     begin_waiting,
     carried,
-    leave_alone,
+    left_alone_until,
     waits_on,
 )
 from lvsha.core.plan import VirtualRouter
@@ -111,25 +111,25 @@ def _heard(vr: VirtualRouter, router: Router, event: Received | Carried, now: fl
 def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: float) -> Router:
     """RFC 9568 §6.4.2. A lower priority is discarded: the timer keeps running, and we take over."""
     ad = event.advertisement
-    router = replace(router, deaf=False)
     if ad.priority == STOPPING:
         soon = now + skew_time(vr, router.priority, router.interval)
         omen = f"{event.source} stopped"
-        return replace(router, deadline=soon, master=None, omen=omen, due=False)
+        return replace(router, deadline=soon, master=None, omen=omen, due=False, deaf=False)
     is_better = vr.preempt and not router.aside and ad.priority < router.priority
-    router = leave_alone(vr, router, now) if is_better else replace(router, preempts_at=None)
-    if router.preempts_at is not None and now >= router.preempts_at:
+    preempts_at = left_alone_until(vr, router, now) if is_better else None
+    if preempts_at is not None and now >= preempts_at:
         omen = f"{event.source} has lower priority {ad.priority}"
-        return replace(router, master=event.source, omen=omen)
-    wait = master_down_interval(vr, router.priority, ad.interval)
+        return replace(router, master=event.source, omen=omen, preempts_at=preempts_at, deaf=False)
     return replace(
         router,
         interval=ad.interval,
-        deadline=now + wait,
+        deadline=now + master_down_interval(vr, router.priority, ad.interval),
         master=event.source,
         omen=f"{event.source} is silent",
         grace=False,
         due=False,
+        preempts_at=preempts_at,
+        deaf=False,
     )
 
 

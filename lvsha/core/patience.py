@@ -43,14 +43,11 @@ def carried(vr: VirtualRouter, router: Router, now: float) -> Step:
     return replace(router, deaf=False, deadline=max(router.deadline, now + wait)), ()
 
 
-def leave_alone(vr: VirtualRouter, router: Router, now: float) -> Router:
-    """`router` after a master of lower priority was heard: it has `preempt_delay` from the first.
-
-    Its time is over where `preempts_at` has come.
+def left_alone_until(vr: VirtualRouter, router: Router, now: float) -> float:
+    """When the time of a master of lower priority is over: `preempt_delay` from when it was first
+    heard.
     """
-    if router.preempts_at is not None:
-        return router
-    return replace(router, preempts_at=now + vr.preempt_delay)
+    return now + vr.preempt_delay if router.preempts_at is None else router.preempts_at
 
 
 def waits_on(vr: VirtualRouter, router: Router, held: bool, now: float) -> Step | None:

@@ -124,11 +124,12 @@ class RawSocket4:
         asyncio.get_running_loop().add_reader(end, readable)
 
     def receive(self) -> Packet | None:
-        with _refusals(self._what):
-            try:
-                raw = self._socket.recv(_LONGEST)
-            except BlockingIOError:
-                return None
+        try:
+            raw = self._socket.recv(_LONGEST)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise _refused(error, self._what) from error
         header = (raw[0] & 0x0F) * 4
         source, destination = IPv4Address(raw[12:16]), IPv4Address(raw[16:20])
         return Packet(raw[header:], source, destination, raw[8])
@@ -136,8 +137,10 @@ class RawSocket4:
     def send(self, message: bytes, source: Address, destination: Address) -> None:
         self._identification += 1
         packet = ipv4_packet(message, source, destination, PROTOCOL, self._identification)
-        with _refusals(self._what):
+        try:
             self._socket.sendto(packet, (str(destination), 0))
+        except OSError as error:
+            raise _refused(error, self._what) from error
 
     def close(self) -> None:
         _close(self._socket)
@@ -254,4 +257,8 @@ def _refusals(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise KernelError(error.errno or errno.EIO, what) from error
+        raise _refused(error, what) from error
+
+
+def _refused(error: OSError, what: str) -> KernelError:
+    return KernelError(error.errno or errno.EIO, what)

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from lvsha.core import advert
-from lvsha.core.advert import GROUP
 from lvsha.core.authentication import Password
 from lvsha.core.election import begin, step
 from lvsha.core.mastership import (
@@ -124,7 +122,8 @@ class RunningRouter:
     ) -> None:
         """Where the router stands now: its socket, its address, and all that is wrong with them."""
         self._receiver = receiver
-        self._become(replace(self._vr, source=source))
+        if source != self._vr.source:
+            self._become(replace(self._vr, source=source))
         self._here = faults
         self._tell_faults()
 
@@ -200,7 +199,7 @@ class RunningRouter:
         for action in actions:
             self._act(action)
         self._arm()
-        if _shown(before) != _shown(self._router):
+        if before is not self._router and _shown(before) != _shown(self._router):
             self._changed()
 
     def _become(self, vr: VirtualRouter) -> None:
@@ -267,11 +266,7 @@ class RunningRouter:
         receiver, vr = self._receiver, self._vr
         if receiver is None or vr.source is None:
             return
-        destinations = vr.peers or (GROUP[vr.family],)
-        ad = advert.of(vr, priority)
-        trailer = self._gate.sign(ad, vr.source)
-        for destination in destinations:
-            message = advert.encode(ad, vr.source, destination, trailer)
+        for destination, message in self._gate.messages(priority, vr.source):
             try:
                 receiver.send(message, vr.source, destination)
             except KernelError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lvsha.core.mastership import OWNER, Carried
 from lvsha.core.plan import VirtualRouter
@@ -44,6 +44,7 @@ class Segment:
         self._heard_at: dict[tuple[Family, int], Receiver | MaskedReceiver | None] = {}
         self.masks = Masks(wire)
         self._usable: dict[Address, bool] = {}
+        self._own: dict[Family, list[Address]] = {}
         self._reading = asyncio.Lock()
         self._told = 0
         self._ear: Ear | None = None
@@ -63,11 +64,11 @@ class Segment:
         router.listen = self._listen_up
 
     def remove(self, router: RunningRouter) -> None:
+        """`settle` or `close` lets go of what it alone needed."""
         key = _key(router.plan)
         del self._routers[key]
         self._listen(key, None, router)
         self.masks.remove(router.plan)
-        self.settle()
 
     async def refresh(self) -> None:
         """Read link and addresses from the kernel, and settle."""
@@ -97,6 +98,7 @@ class Segment:
     def settle(self) -> None:
         """Let everything follow from what is known."""
         self._usable.clear()
+        self._own.clear()
         if self._link is None:
             self._close_ear()
         wanted = {router.plan.family for router in self.routers if not router.plan.peers}
@@ -170,6 +172,7 @@ class Segment:
         for receiver in self._receivers.values():
             receiver.close()
         self._receivers.clear()
+        self._unicast.close_idle()
 
     def _is_current(self, receiver: Receiver) -> bool:
         """An interface that went and came back has another index: the old socket is deaf."""
@@ -222,18 +225,27 @@ class Segment:
         plan = router.plan
         if plan.source is not None:
             return plan.source
-        possible = [
-            address.ip
-            for address in self.present
-            if Family.of(address) is plan.family
-            and (plan.family is Family.IPV4 or address.is_link_local)
-        ]
-        own = [address for address in possible if address not in self.virtual_addresses]
+        own = self._own_addresses(plan.family)
         if router.source in own:
             return router.source
         if plan.priority == OWNER:
-            own += possible
+            own = [*own, *self._possible(plan.family)]
         return own[0] if own else None
+
+    def _own_addresses(self, family: Family) -> list[Address]:
+        """Looked through once a pass: 250 routers may hold 250 addresses."""
+        if family not in self._own:
+            self._own[family] = [
+                address
+                for address in self._possible(family)
+                if address not in self.virtual_addresses
+            ]
+        return self._own[family]
+
+    def _possible(self, family: Family) -> Iterator[Address]:
+        for address in self.present:
+            if Family.of(address) is family and (family is Family.IPV4 or address.is_link_local):
+                yield address.ip
 
 
 def _key(vr: VirtualRouter) -> tuple[Family, int]:

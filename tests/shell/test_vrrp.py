@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from lvsha.core import advert
+from lvsha.core import election
 from lvsha.core.messages import Stop
 from lvsha.core.types import Family
 from tests.shell.vrrp_lan import OTHER, VIP, lan, pair, router
@@ -254,7 +254,7 @@ async def test_a_defect_ends_the_process_in_order_instead_of_half_a_router(part,
         await asyncio.sleep(5)
         assert await host.holds()
         if part == "timer":
-            monkeypatch.setattr("lvsha.vrrp.router.advert.of", broken(advert.of))
+            monkeypatch.setattr("lvsha.vrrp.router.step", broken(election.step))
         else:
             monkeypatch.setattr(host.wire, "announce", broken(host.wire.announce))
             await host.addresses.remove("eth0", VIP)
