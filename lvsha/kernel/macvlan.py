@@ -1,10 +1,15 @@
-"""Private macvlan interfaces: a virtual router's own MAC address, beside its parent's."""
+"""Private macvlan interfaces: a virtual router's own MAC address, beside its parent's.
+
+What the parent's settings were is written on the interface, as its alias: whoever removes one that
+a killed process has left restores them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 
 from lvsha.errors import KernelError
@@ -16,6 +21,10 @@ _PARENT = {"arp_ignore": "1", "arp_filter": "1", "arp_announce": "2"}
 address."""
 
 _OWN = {"arp_ignore": "1", "arp_filter": "0", "accept_local": "1", "promote_secondaries": "1"}
+
+
+_MARK = "lvsha"
+"""First word of the alias; what follows is the parent's settings before."""
 
 
 class KernelMacvlans:
@@ -34,6 +43,9 @@ class KernelMacvlans:
         return cls(commands, sysctls)
 
     async def make(self, name: str, parent: str, mac: bytes) -> None:
+        if parent not in self._found:
+            self._found[parent] = {each: self._ipv4(parent, each) for each in _PARENT}
+        self._parents[name] = parent
         try:
             await self._commands.link(
                 "add",
@@ -43,8 +55,10 @@ class KernelMacvlans:
                 macvlan_mode="private",
                 address=mac.hex(":"),
             )
+            index = _index(name)
+            await self._commands.link("set", index=index, ifalias=_written(self._found[parent]))
             self._set(name, parent)
-            await self._commands.link("set", index=_index(name), state="up")
+            await self._commands.link("set", index=index, state="up")
         except NetlinkError as error:
             raise KernelError(error.code, f"macvlan {name}", error.args[1]) from None
 
@@ -52,19 +66,28 @@ class KernelMacvlans:
         with suppress(KernelError):  # it is not there
             index = _index(name)
             try:
+                await self._learn(name, index)
                 await self._commands.link("del", index=index)
             except NetlinkError as error:
                 raise KernelError(error.code, f"macvlan {name}", error.args[1]) from None
         self._restore(name)
+
+    async def _learn(self, name: str, index: int) -> None:
+        """Of one that somebody before us made: its parent, and what that was like."""
+        if name in self._parents:
+            return
+        (link,) = await self._commands.link("get", index=index)
+        with suppress(OSError):  # its parent is in another namespace
+            parent = socket.if_indextoname(link.get("link") or 0)
+            if found := _read(link.get("ifalias") or ""):
+                self._parents[name] = parent
+                self._found.setdefault(parent, found)
 
     async def close(self) -> None:
         self._commands.close()
         await asyncio.sleep(0)  # the transport lets go of its socket in the loop's next round
 
     def _set(self, name: str, parent: str) -> None:
-        if parent not in self._found:
-            self._found[parent] = {each: self._ipv4(parent, each) for each in _PARENT}
-        self._parents[name] = parent
         for setting, value in _PARENT.items():
             self._sysctls.write(("net", "ipv4", "conf", parent, setting), value)
         # The larger of `all` and the interface's own counts; 2 is loose, and more than strict.
@@ -85,6 +108,17 @@ class KernelMacvlans:
 
     def _ipv4(self, interface: str, setting: str) -> str:
         return self._sysctls.read(("net", "ipv4", "conf", interface, setting))
+
+
+def _written(found: Mapping[str, str]) -> str:
+    return " ".join((_MARK, *(f"{setting}={value}" for setting, value in found.items())))
+
+
+def _read(alias: str) -> dict[str, str]:
+    """What `_written` wrote; nothing of an alias of somebody else's."""
+    mark, _, settings = alias.partition(" ")
+    found = dict(word.split("=", 1) for word in settings.split() if "=" in word)
+    return found if mark == _MARK and found.keys() == _PARENT.keys() else {}
 
 
 def _index(interface: str) -> int:

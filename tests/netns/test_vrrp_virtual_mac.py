@@ -27,6 +27,8 @@ ROUTER = VirtualRouter(
     advertisement_interval=0.1,
     virtual_mac=True,
 )
+OTHER = (ip_interface("10.9.0.101"),)
+SETTINGS = ("arp_ignore", "arp_filter", "arp_announce")
 ROUTER6 = replace(ROUTER, family=Family.IPV6, addresses=tuple(map(ip_interface, VIPS6)))
 CASES = [
     pytest.param(ROUTER, "vrrp.51", "00:00:5e:00:01:33", [VIP], id="IPv4"),
@@ -84,15 +86,30 @@ def test_of_two_with_the_same_mac_address_the_better_becomes_master_again_after_
         assert "vrrp.51" not in links(place.two)
 
 
-def test_a_killed_processes_interface_goes_before_the_next_listens(place):
-    with closing(Lvsha(place.one, ROUTER)) as first:
-        eventually("master", lambda: first.is_("MASTER") and "vrrp.51" in links(place.one))
+def test_a_killed_processes_interface_goes_before_the_next_listens_and_its_parents_settings(place):
+    place.one.sh("sysctl -qw net.ipv4.conf.eth0.arp_announce=1")
+    both = (ROUTER, replace(ROUTER, name="other", virtual_router_id=52, addresses=OTHER))
+    with closing(Lvsha(place.one, *both)) as first:
+        eventually("masters", lambda: {"vrrp.51", "vrrp.52"} <= links(place.one).keys())
+        eventually("set", lambda: setting(place.one, "eth0", "arp_announce") == "2")
         first.kill()
-    assert "vrrp.51" in links(place.one)
-    slow = replace(ROUTER, advertisement_interval=10.0)
-    with closing(Lvsha(place.one, slow)) as second:
+    assert {"vrrp.51", "vrrp.52"} <= links(place.one).keys()
+    slow = [replace(router, advertisement_interval=10.0) for router in both]
+    with closing(Lvsha(place.one, *slow)) as second:
         eventually("listens", lambda: second.is_("BACKUP"))
+        assert not {"vrrp.51", "vrrp.52"} & links(place.one).keys()
+        found = {name: setting(place.one, "eth0", name) for name in SETTINGS}
+        assert found == {"arp_ignore": "0", "arp_filter": "0", "arp_announce": "1"}
+
+
+def test_an_interface_of_somebody_elses_making_goes_without_a_word_on_its_parent(place):
+    """Its alias is not ours, whatever it says."""
+    place.one.sh("ip link add vrrp.51 link eth0 type macvlan")
+    place.one.sh("ip link set vrrp.51 alias 'arp_ignore=3 arp_filter=1 arp_announce=2'")
+    with closing(Lvsha(place.one, replace(ROUTER, advertisement_interval=10.0))) as lvsha:
+        eventually("listens", lambda: lvsha.is_("BACKUP"))
         assert "vrrp.51" not in links(place.one)
+        assert {setting(place.one, "eth0", name) for name in SETTINGS} == {"0"}
 
 
 def test_an_interface_somebody_took_away_is_made_anew(place):
