@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from lvsha.core import desired, diff
 from lvsha.core.commands import DeleteService, Place, Refusal, TableCommand, place
@@ -20,7 +20,6 @@ from lvsha.core.places import with_places
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
 from lvsha.core.through import detour_services
 from lvsha.core.types import Destination, DestinationKey, IpvsTable, Key, Service, ServiceEntry
-from lvsha.director.complaints import Complaints
 from lvsha.director.ownership import Ownership
 from lvsha.director.telling import LINES_LOGGED, difference, tell_applied
 from lvsha.errors import KernelError
@@ -50,23 +49,16 @@ class Reconciler:
         self._dirty_services: dict[Key, VirtualService] = {}
         self._kicked = asyncio.Event()
         self._foreign: frozenset[Key] = frozenset()
+        self.refused: dict[Key, dict[DestinationKey | None, str]] = {}
         self._acknowledged = 0.0
-        self._complaints = Complaints(self._name)
+        self.errors_total = 0
+        self._complaints: dict[str, str] = {}
         self.drifts_total = 0
 
     @property
     def known(self) -> IpvsTable:
         """The table as we last knew it, services of ours and foreign ones found at the start."""
         return self._known
-
-    @property
-    def refused(self) -> Mapping[Key, Mapping[DestinationKey | None, str]]:
-        """The kernel's words by service and destination; None: the service itself."""
-        return self._complaints.refused
-
-    @property
-    def errors_total(self) -> int:
-        return self._complaints.total
 
     def adopt(self) -> None:
         """Read the table for the first time: what is there stays until a check says otherwise.
@@ -147,9 +139,9 @@ class Reconciler:
                     self.settle()
                     slice_began = time.monotonic()
         except KernelError as error:
-            self._complaints.trouble("the table could not be read", error)
+            self._report_error("the table could not be read", error)
         else:
-            self._complaints.trouble_is_over()
+            self._complaints.clear()
         if repaired:
             tell_applied(repaired, self._acknowledged - started)
         self._release()
@@ -183,7 +175,10 @@ class Reconciler:
                 repaired=lines[:LINES_LOGGED],
                 commands=len(lines),
             )
-        self._complaints.keep_only(key, {place(command)[1] for command in commands})
+        if key in self.refused:
+            pending = {place(command)[1] for command in commands}
+            for dest in self.refused[key].keys() - pending:
+                self._forget_refusal(key, dest)
         return self._send_until_settled(commands)
 
     def _commands_for(
@@ -215,53 +210,25 @@ class Reconciler:
         for _ in range(1 + _READ_AGAIN):
             if not commands:
                 break
-            openings = [command for command in commands if diff.opens(command)]
-            refusals = self._send(with_places(openings, self._services), done)
-            closings = [command for command in commands if not diff.opens(command)]
-            spared = self._spared({place(refusal.command)[0] for refusal in refusals}, closings)
-            refusals += self._send([each for each in closings if place(each) not in spared], done)
+            commands = with_places(commands, self._services)
+            refusals = self._send(commands)
+            refused = {id(refusal.command) for refusal in refusals}
+            for command in commands:
+                if id(command) not in refused:
+                    diff.apply_one(self._known, command)
+                    self._forget_refusal(*place(command))
+                    done.append(command)
             commands = self._second_look(refusals)
         return done
 
-    def _send(
-        self, commands: Sequence[TableCommand], done: list[TableCommand]
-    ) -> tuple[Refusal, ...]:
-        """Carry out and remember; what was done goes to `done`."""
-        if not commands:
-            return ()
-        refusals = self._apply(commands)
-        refused = {id(refusal.command) for refusal in refusals}
-        for command in commands:
-            if id(command) not in refused:
-                diff.apply_one(self._known, command)
-                self._complaints.forget(*place(command))
-                done.append(command)
-        return refusals
-
-    def _apply(self, commands: Sequence[TableCommand]) -> tuple[Refusal, ...]:
+    def _send(self, commands: Sequence[TableCommand]) -> tuple[Refusal, ...]:
         try:
             return self._ipvs.apply(commands)
         except KernelError as error:
-            self._complaints.trouble("commands could not be sent", error)
+            self._report_error("commands could not be sent", error)
             return tuple(Refusal(command, error.errno, error.text) for command in commands)
         finally:
             self._acknowledged = time.monotonic()
-
-    def _spared(self, refused: Iterable[Key], closings: Iterable[TableCommand]) -> set[Place]:
-        """Whom services keep that would be empty: standing by, with nobody to serve instead."""
-        leaving = {place(command) for command in closings}
-        spared: set[Place] = set()
-        for key in refused if leaving else ():
-            service, entry = self._services.get(key), self._known.get(key)
-            if service is None or entry is None:
-                continue
-            serving = {(key, each.key) for each in entry.destinations.values() if each.weight}
-            if serving <= leaving:
-                standing_by = (
-                    each for each in service.servers if self._view.stands_by(service, each)
-                )
-                spared.update((key, server.key) for server in standing_by)
-        return spared
 
     def _second_look(self, refusals: Iterable[Refusal]) -> tuple[TableCommand, ...]:
         """Note each refusal; commands for services whose state was not what we thought."""
@@ -269,7 +236,7 @@ class Reconciler:
         for refusal in refusals:
             if refusal.errno in _CHANGED_UNDER_US:
                 stale[place(refusal.command)[0]] = None
-            self._complaints.note(refusal)
+            self._note(refusal)
         found: list[TableCommand] = []
         for key in stale:
             found += self._reread(key)
@@ -280,7 +247,7 @@ class Reconciler:
         try:
             return self._commands_for(key, believed, self._learn(key, self._find(key)))
         except KernelError as error:
-            self._complaints.trouble("a service could not be read", error)
+            self._report_error("a service could not be read", error)
             return ()
 
     def _find(self, key: Key) -> Service | None:
@@ -290,6 +257,29 @@ class Reconciler:
             if error.errno != errno.ESRCH:
                 raise
             return None
+
+    def _note(self, refusal: Refusal) -> None:
+        self.errors_total += 1
+        key, dest = place(refusal.command)
+        text = str(KernelError(refusal.errno, "", refusal.text))
+        known = self.refused.setdefault(key, {})
+        if known.get(dest) != text:
+            known[dest] = text
+            server = str(dest) if dest else None
+            log.error("kernel.error", service=self._name(key), server=server, error=text)
+
+    def _forget_refusal(self, key: Key, dest: DestinationKey | None) -> None:
+        known = self.refused.get(key, {})
+        known.pop(dest, None)
+        if not known:
+            self.refused.pop(key, None)
+
+    def _report_error(self, what: str, error: KernelError) -> None:
+        """Said once, not at every resync: until the table can be read again."""
+        self.errors_total += 1
+        if self._complaints.get(what) != str(error):
+            log.error("kernel.error", what=what, error=str(error))
+        self._complaints[what] = str(error)
 
     def _report_foreign(self, keys: Iterable[Key]) -> None:
         foreign = frozenset(keys)
