@@ -111,6 +111,11 @@ def _destinations(table: dict[Key, ServiceEntry], key: Key) -> dict[DestinationK
     return destinations
 
 
+def opens(command: TableCommand) -> bool:
+    """Whether a command lets connections in, or makes ready to; the others come after."""
+    return rank(command) <= 1
+
+
 def rank(command: TableCommand) -> int:
     """Position of a command in the safe order."""
     match command:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from lvsha.core import desired, diff
 from lvsha.core.commands import DeleteService, Place, Refusal, TableCommand, place
@@ -19,7 +19,9 @@ from lvsha.core.ipvsadm.lines import save_line
 from lvsha.core.places import with_places
 from lvsha.core.plan import DirectorPlan, RealServer, VirtualService
 from lvsha.core.through import detour_services
-from lvsha.core.types import Destination, DestinationKey, IpvsTable, Key, Service, ServiceEntry
+from lvsha.core.types import DestinationKey, IpvsTable, Key, Service, ServiceEntry
+from lvsha.director.complaints import Complaints
+from lvsha.director.known import KnownTable
 from lvsha.director.ownership import Ownership
 from lvsha.director.telling import LINES_LOGGED, difference, tell_applied
 from lvsha.errors import KernelError
@@ -42,35 +44,36 @@ class Reconciler:
         self._ownership = ownership
         self._view = view
         self._services: dict[Key, VirtualService] = {}
-        self._known: dict[Key, ServiceEntry] = {}
-        self._adopted = False
+        self._known = KnownTable(ipvs)
         self._resync_interval = 5.0
         self._dirty: dict[Place, tuple[VirtualService, RealServer]] = {}
         self._dirty_services: dict[Key, VirtualService] = {}
         self._kicked = asyncio.Event()
         self._foreign: frozenset[Key] = frozenset()
-        self.refused: dict[Key, dict[DestinationKey | None, str]] = {}
         self._acknowledged = 0.0
-        self.errors_total = 0
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints(self._name)
         self.drifts_total = 0
 
     @property
     def known(self) -> IpvsTable:
         """The table as we last knew it, services of ours and foreign ones found at the start."""
-        return self._known
+        return self._known.entries
+
+    @property
+    def refused(self) -> Mapping[Key, Mapping[DestinationKey | None, str]]:
+        """The kernel's words by service and destination; None: the service itself."""
+        return self._complaints.refused
+
+    @property
+    def errors_total(self) -> int:
+        return self._complaints.total
 
     def adopt(self) -> None:
         """Read the table for the first time: what is there stays until a check says otherwise.
 
         Raises KernelError.
         """
-        if not self._adopted:
-            self._known = {
-                key: ServiceEntry(entry.service, dict(entry.destinations))
-                for key, entry in self._ipvs.table().items()
-            }
-            self._adopted = True
+        self._known.adopt()
 
     def configure(self, plan: DirectorPlan) -> None:
         """Make the table what this plan says, from what we know of it."""
@@ -82,8 +85,8 @@ class Reconciler:
         self._ownership.set(self._ownership.keys | self._services.keys())
         self._dirty.clear()
         self._dirty_services.clear()
-        wanted = desired.build(plan, self._view, self._known)
-        self._carry_out(diff.commands(wanted, self._known, self._ownership.keys), started)
+        wanted = desired.build(plan, self._view, self.known)
+        self._carry_out(diff.commands(wanted, self.known, self._ownership.keys), started)
         self._release()
 
     def touch(self, service: VirtualService, server: RealServer) -> None:
@@ -139,15 +142,15 @@ class Reconciler:
                     self.settle()
                     slice_began = time.monotonic()
         except KernelError as error:
-            self._report_error("the table could not be read", error)
+            self._complaints.trouble("the table could not be read", error)
         else:
-            self._complaints.clear()
+            self._complaints.trouble_is_over()
         if repaired:
             tell_applied(repaired, self._acknowledged - started)
         self._release()
 
     def _server_commands(self, service: VirtualService, server: RealServer) -> list[TableCommand]:
-        entry = self._known.get(service.key)
+        entry = self.known.get(service.key)
         if entry is None or self._services.get(service.key) is not service:
             return []  # gone with a reload, or waiting for the next resync
         found = entry.destinations.get(server.key)
@@ -158,12 +161,12 @@ class Reconciler:
     def _service_commands(self, service: VirtualService) -> tuple[TableCommand, ...]:
         if self._services.get(service.key) is not service:
             return ()
-        known = self._known.get(service.key)
+        known = self.known.get(service.key)
         return self._commands_for(service.key, known, known)
 
     def _repair(self, key: Key, service: Service | None) -> list[TableCommand]:
-        believed = self._known.get(key)
-        actual = self._learn(key, service)
+        believed = self.known.get(key)
+        actual = self._known.learn(key, service)
         commands = self._commands_for(key, believed, actual)
         if commands and actual != believed:
             self.drifts_total += 1
@@ -175,10 +178,7 @@ class Reconciler:
                 repaired=lines[:LINES_LOGGED],
                 commands=len(lines),
             )
-        if key in self.refused:
-            pending = {place(command)[1] for command in commands}
-            for dest in self.refused[key].keys() - pending:
-                self._forget_refusal(key, dest)
+        self._complaints.keep_only(key, {place(command)[1] for command in commands})
         return self._send_until_settled(commands)
 
     def _commands_for(
@@ -189,15 +189,6 @@ class Reconciler:
             return (DeleteService(key),) if actual else ()
         wanted = desired.entry(service, self._view, {key: believed} if believed else {})
         return tuple(sorted(diff.service_commands(wanted, actual), key=diff.rank))
-
-    def _learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
-        """Read one service's destinations into what we know; None where it is gone."""
-        believed = self._known.pop(key, None)
-        for _, found in self._ipvs.read((key,), counters=False) if service else ():
-            if service and found is not None:
-                told = [status.destination for status in found]
-                self._known[key] = _entry(service, told, believed)
-        return self._known.get(key)
 
     def _carry_out(self, commands: Sequence[TableCommand], started: float) -> None:
         done = self._send_until_settled(commands)
@@ -210,25 +201,48 @@ class Reconciler:
         for _ in range(1 + _READ_AGAIN):
             if not commands:
                 break
-            commands = with_places(commands, self._services)
-            refusals = self._send(commands)
-            refused = {id(refusal.command) for refusal in refusals}
-            for command in commands:
-                if id(command) not in refused:
-                    diff.apply_one(self._known, command)
-                    self._forget_refusal(*place(command))
-                    done.append(command)
+            openings = [command for command in commands if diff.opens(command)]
+            refusals = self._send(with_places(openings, self._services), done)
+            closings = [command for command in commands if not diff.opens(command)]
+            spared = self._spared({place(refusal.command)[0] for refusal in refusals}, closings)
+            refusals += self._send([each for each in closings if place(each) not in spared], done)
             commands = self._second_look(refusals)
         return done
 
-    def _send(self, commands: Sequence[TableCommand]) -> tuple[Refusal, ...]:
+    def _send(
+        self, commands: Sequence[TableCommand], done: list[TableCommand]
+    ) -> tuple[Refusal, ...]:
+        """Carry out and remember; what was done goes to `done`."""
+        if not commands:
+            return ()
+        refusals = self._apply(commands)
+        refused = {id(refusal.command) for refusal in refusals}
+        for command in commands:
+            if id(command) not in refused:
+                self._known.did(command)
+                self._complaints.forget(*place(command))
+                done.append(command)
+        return refusals
+
+    def _apply(self, commands: Sequence[TableCommand]) -> tuple[Refusal, ...]:
         try:
             return self._ipvs.apply(commands)
         except KernelError as error:
-            self._report_error("commands could not be sent", error)
+            self._complaints.trouble("commands could not be sent", error)
             return tuple(Refusal(command, error.errno, error.text) for command in commands)
         finally:
             self._acknowledged = time.monotonic()
+
+    def _spared(self, refused: Iterable[Key], closings: Iterable[TableCommand]) -> set[Place]:
+        """Whom services keep that would be empty: standing by, with nobody to serve instead."""
+        leaving = {place(command) for command in closings}
+        spared: set[Place] = set()
+        for key in refused if leaving else ():
+            service = self._services.get(key)
+            if service and {(key, dest) for dest in self._known.serving(key)} <= leaving:
+                alive = (each for each in service.servers if self._view.stands_by(service, each))
+                spared.update((key, server.key) for server in alive)
+        return spared
 
     def _second_look(self, refusals: Iterable[Refusal]) -> tuple[TableCommand, ...]:
         """Note each refusal; commands for services whose state was not what we thought."""
@@ -236,50 +250,19 @@ class Reconciler:
         for refusal in refusals:
             if refusal.errno in _CHANGED_UNDER_US:
                 stale[place(refusal.command)[0]] = None
-            self._note(refusal)
+            self._complaints.note(refusal)
         found: list[TableCommand] = []
         for key in stale:
             found += self._reread(key)
         return tuple(found)
 
     def _reread(self, key: Key) -> tuple[TableCommand, ...]:
-        believed = self._known.get(key)
+        believed = self.known.get(key)
         try:
-            return self._commands_for(key, believed, self._learn(key, self._find(key)))
+            return self._commands_for(key, believed, self._known.learn_anew(key))
         except KernelError as error:
-            self._report_error("a service could not be read", error)
+            self._complaints.trouble("a service could not be read", error)
             return ()
-
-    def _find(self, key: Key) -> Service | None:
-        try:
-            return self._ipvs.service(key).service
-        except KernelError as error:
-            if error.errno != errno.ESRCH:
-                raise
-            return None
-
-    def _note(self, refusal: Refusal) -> None:
-        self.errors_total += 1
-        key, dest = place(refusal.command)
-        text = str(KernelError(refusal.errno, "", refusal.text))
-        known = self.refused.setdefault(key, {})
-        if known.get(dest) != text:
-            known[dest] = text
-            server = str(dest) if dest else None
-            log.error("kernel.error", service=self._name(key), server=server, error=text)
-
-    def _forget_refusal(self, key: Key, dest: DestinationKey | None) -> None:
-        known = self.refused.get(key, {})
-        known.pop(dest, None)
-        if not known:
-            self.refused.pop(key, None)
-
-    def _report_error(self, what: str, error: KernelError) -> None:
-        """Said once, not at every resync: until the table can be read again."""
-        self.errors_total += 1
-        if self._complaints.get(what) != str(error):
-            log.error("kernel.error", what=what, error=str(error))
-        self._complaints[what] = str(error)
 
     def _report_foreign(self, keys: Iterable[Key]) -> None:
         foreign = frozenset(keys)
@@ -289,17 +272,8 @@ class Reconciler:
 
     def _release(self) -> None:
         """Stop claiming services that are neither wanted nor in the kernel any more."""
-        self._ownership.set(self._services.keys() | (self._ownership.keys & self._known.keys()))
+        self._ownership.set(self._services.keys() | (self._ownership.keys & self.known.keys()))
 
     def _name(self, key: Key) -> str:
         service = self._services.get(key)
         return service.name if service else str(key)
-
-
-def _entry(
-    service: Service, told: Sequence[Destination], believed: ServiceEntry | None
-) -> ServiceEntry:
-    """What is as it was is not put together again: that is most of a table."""
-    if believed and believed.service == service and [*believed.destinations.values()] == told:
-        return believed
-    return ServiceEntry(service, {destination.key: destination for destination in told})

@@ -1,0 +1,67 @@
+"""The kernel's table as we last knew it: read from there, and kept up with what we did to it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from lvsha.core import diff
+from lvsha.core.commands import TableCommand
+from lvsha.core.types import Destination, DestinationKey, Key, Service, ServiceEntry
+from lvsha.errors import KernelError
+from lvsha.kernel.ports import Ipvs
+
+
+class KnownTable:
+    """Services of ours, and foreign ones found at the start. What reads raises KernelError."""
+
+    def __init__(self, ipvs: Ipvs) -> None:
+        self._ipvs = ipvs
+        self._adopted = False
+        self.entries: dict[Key, ServiceEntry] = {}
+
+    def adopt(self) -> None:
+        """Read all of it, once."""
+        if not self._adopted:
+            self.entries = {
+                key: ServiceEntry(entry.service, dict(entry.destinations))
+                for key, entry in self._ipvs.table().items()
+            }
+            self._adopted = True
+
+    def learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
+        """Read the destinations of a service the kernel has just told of; None: it is gone."""
+        believed = self.entries.pop(key, None)
+        for _, found in self._ipvs.read((key,), counters=False) if service else ():
+            if service and found is not None:
+                told = [status.destination for status in found]
+                self.entries[key] = _entry(service, told, believed)
+        return self.entries.get(key)
+
+    def learn_anew(self, key: Key) -> ServiceEntry | None:
+        """The same for one of which the kernel has told nothing."""
+        try:
+            service = self._ipvs.service(key).service
+        except KernelError as error:
+            if error.errno != errno.ESRCH:
+                raise
+            service = None
+        return self.learn(key, service)
+
+    def serving(self, key: Key) -> set[DestinationKey]:
+        """Whom a service gives new connections."""
+        entry = self.entries.get(key)
+        return {each.key for each in entry.destinations.values() if each.weight} if entry else set()
+
+    def did(self, command: TableCommand) -> None:
+        """The kernel has carried this out."""
+        diff.apply_one(self.entries, command)
+
+
+def _entry(
+    service: Service, told: Sequence[Destination], believed: ServiceEntry | None
+) -> ServiceEntry:
+    """What is as it was is not put together again: that is most of a table."""
+    if believed and believed.service == service and [*believed.destinations.values()] == told:
+        return believed
+    return ServiceEntry(service, {destination.key: destination for destination in told})
