@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lvsha.core.authentication import MAX_KEY_BYTES, MIN_KEY_BYTES, HmacKey, HmacKeys
 from lvsha.core.plan import VirtualRouter, VrrpPlan
-from lvsha.errors import HostError
+from lvsha.errors import UsageError
 
 _HEX = b"hex:"
 _LONGEST_FILE = len(_HEX) + 2 * MAX_KEY_BYTES + 8
@@ -16,7 +16,7 @@ _LONGEST_FILE = len(_HEX) + 2 * MAX_KEY_BYTES + 8
 
 
 def with_keys(plan: VrrpPlan) -> VrrpPlan:
-    """The plan with every key it names. HostError for the first that can not be used.
+    """The plan with every key it names. UsageError for the first that can not be used.
 
     No message shows anything of a key.
     """
@@ -38,7 +38,7 @@ def _with_secret(vr: VirtualRouter, key: HmacKey) -> HmacKey:
     except ValueError as error:
         reason = str(error)
     what = f"key {key.identifier} of virtual router {vr.name}"
-    raise HostError(f"{what}: {key.file}: {reason}")
+    raise UsageError(f"{what}: {key.file}: {reason}")
 
 
 def _content(path: str) -> bytes:

@@ -78,6 +78,15 @@ class Node(DirectorNode):
     def state(self, name: str) -> str | None:
         return self.router(name).get("state")
 
+    def count(self, name: str, cause: str = "received") -> int:
+        """One of its counters."""
+        return self.router(name).get("counters", {}).get(cause, 0)
+
+    def hears_more(self, name: str, packets: int = 20, cause: str = "received") -> None:
+        """It waits until that many more have come."""
+        before = self.count(name, cause)
+        eventually(f"{packets} more", lambda: self.count(name, cause) >= before + packets)
+
     def pids(self) -> dict[str, int]:
         return (self.status() or {}).get("pids", {})
 
@@ -131,6 +140,8 @@ def site(directors: int = 2, *, inner: bool = False) -> Iterator[Site]:
     try:
         with Lab() as lab:
             machines = lab.add(*(f"lb{n}" for n in range(1, directors + 1)))
+            for machine in machines:  # a link that goes down takes their IPv6 addresses along
+                machine.sysctl("net.ipv6.conf.all.keep_addr_on_down", 1)
             for network in (FRONT, INNER) if inner else (FRONT,):
                 lab.bridge(network)
                 plugs = [(machine, DIRECTOR + n) for n, machine in enumerate(machines)]

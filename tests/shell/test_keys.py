@@ -13,7 +13,7 @@ from lvsha.cli.plans import check_file
 from lvsha.core.authentication import HmacKey, HmacKeys, Password
 from lvsha.core.plan import VirtualRouter, VrrpPlan
 from lvsha.core.types import Family
-from lvsha.errors import HostError
+from lvsha.errors import UsageError
 from lvsha.supervisor.keys import with_keys
 from tests.config.text import HEAD, router
 
@@ -75,14 +75,14 @@ def test_a_key_is_the_text_or_what_its_digits_say(tmp_path, content, key):
 )
 def test_what_is_no_key_is_refused_without_showing_it(tmp_path, content, told):
     path = key_file(tmp_path, content)
-    with pytest.raises(HostError) as refused:
+    with pytest.raises(UsageError) as refused:
         with_keys(plan(path))
     assert str(refused.value) == f"key 1 of virtual router web: {path}: {told}"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644])
 def test_a_key_others_have_access_to_is_refused(tmp_path, mode):
-    with pytest.raises(HostError, match=f"others have access to it: mode {mode:04o}"):
+    with pytest.raises(UsageError, match=f"others have access to it: mode {mode:04o}"):
         with_keys(plan(key_file(tmp_path, SECRET, mode)))
 
 
@@ -90,14 +90,14 @@ def test_a_key_others_have_access_to_is_refused(tmp_path, mode):
 def test_a_key_of_somebody_else_is_refused(tmp_path):
     path = key_file(tmp_path, SECRET)
     os.chown(path, 65534, 65534)
-    with pytest.raises(HostError, match="belongs to user 65534, not to root"):
+    with pytest.raises(UsageError, match="belongs to user 65534, not to root"):
         with_keys(plan(path))
 
 
 def test_a_missing_key_a_folder_and_a_pipe_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name, told in (("none", "no such file"), (".", "directory"), ("pipe", "no regular file")):
-        with pytest.raises(HostError, match=told):
+        with pytest.raises(UsageError, match=told):
             with_keys(plan(tmp_path / name))
 
 
