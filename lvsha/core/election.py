@@ -90,10 +90,11 @@ def _start(vr: VirtualRouter, router: Router, reason: str, now: float) -> Step:
         return router, ()
     if router.faults:
         return _leave(router, State.FAULT, _listed(router.faults), now)
-    if router.priority == OWNER and now >= router.not_before:
+    is_owner = router.priority == OWNER and not router.aside
+    if is_owner and now >= router.not_before:
         return _enter_master(vr, router, f"{reason} as address owner", now)
     listening, actions = _enter_backup(vr, router, vr.advertisement_interval, reason, now)
-    if router.priority == OWNER:
+    if is_owner:
         listening = replace(listening, deadline=router.not_before)
     return begin_listening(vr, listening, actions)
 
@@ -128,6 +129,7 @@ def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: fl
         omen=f"{event.source} is silent",
         grace=False,
         due=False,
+        aside=router.aside and ad.priority < vr.priority,  # else it is as the election has it
         preempts_at=preempts_at,
         deaf=False,
     )
@@ -273,10 +275,10 @@ def _enter_backup(
 
 
 def _leave(router: Router, state: State, reason: str, now: float) -> Step:
-    """To INIT or FAULT."""
+    """To INIT or FAULT, which changes nothing about an operator's word."""
     if router.state is state:
         return router, ()
-    left = replace(_anew(router, state, now), deadline=None, master=None, aside=False)
+    left = replace(_anew(router, state, now), deadline=None, master=None)
     farewell = (Advertise(STOPPING), Own(())) if router.state is State.MASTER else ()
     return left, (*farewell, Changed(router.state, state, reason))
 

@@ -38,9 +38,10 @@ class Router:
     `omen` is what it would mean if the deadline passed now.
     `since` is when the state began; `grace`: one late wake-up was forgiven since the last advert.
     `due`: its time to be master has come, and its sync group holds it back. `aside`: an operator
-    has it serve behind whoever else is master, of lower priority too. `not_before`: until then it
-    only listens. `preempts_at`: from then on a master of lower priority is no longer left alone.
-    `deaf`: nothing shows yet that the link brings what others send.
+    has it serve behind a master of lower priority than the file gives it, until that one leaves.
+    `not_before`: until then it only listens. `preempts_at`: from then on a master of lower
+    priority is no longer left alone. `deaf`: nothing shows yet that the link brings what others
+    send.
     """
 
     priority: int

@@ -22,6 +22,7 @@ from lvsha.core.mastership import (
     SetPriority,
     Start,
     State,
+    StepDown,
     Stop,
     Timeout,
 )
@@ -270,6 +271,19 @@ def test_a_router_started_with_a_fault_begins_in_fault():
     router, actions = step(VR, broken, Start(), 0.0)
     assert router.state is State.FAULT
     assert actions == (Changed(State.INIT, State.FAULT, "interface eth0 is missing"),)
+
+
+@pytest.mark.parametrize("vr", [VR, OWNER])
+def test_a_fault_does_not_end_what_an_operator_said(vr):
+    """The address owner too, which else is master at once."""
+    router, _ = step(vr, master(vr), StepDown("an operator", aside=True), 11.0)
+    router, _ = step(vr, router, Faults(frozenset({"a"})), 12.0)
+    router, _ = step(vr, router, Faults(frozenset()), 13.0)
+    router, _ = step(vr, router, heard(50), 14.0)
+    assert (router.state, router.aside) == (State.BACKUP, True)
+    assert router.deadline > 17.0
+    router, _ = step(vr, router, Timeout(), router.deadline)
+    assert (router.state, router.aside) == (State.MASTER, False)
 
 
 def test_stopping_in_fault_sends_nothing():

@@ -82,6 +82,8 @@ async def test_handed_over_by_the_peer_it_returns_and_priorities_decide_again():
         await asyncio.sleep(1)
         assert (first.status().state, second.status().state) == ("MASTER", "BACKUP")
         assert not first.status().aside
+        await asyncio.sleep(3)
+        assert not second.status().aside
 
 
 async def test_a_backup_has_nothing_to_hand_over():
