@@ -71,8 +71,6 @@ def status(found: Status) -> None:
 def _routers(routers: list[Status]) -> Table:
     table = _table("ROUTER", "STATE", "VRID", "INTERFACE", "PRIORITY", "MASTER", "FOR", "ADDRESSES")
     for router in routers:
-        addresses = " ".join(router["addresses"])
-        faults = f"\n[red]{escape('; '.join(router['faults']))}[/]" if router["faults"] else ""
         table.add_row(
             escape(router["name"]),
             _coloured(router["state"]),
@@ -81,9 +79,22 @@ def _routers(routers: list[Status]) -> Table:
             _priority(router),
             router["master"] or "-",
             age(router["since"]),
-            addresses + faults,
+            "\n".join(_carried(router)),
         )
     return table
+
+
+def _carried(router: Status) -> Iterator[str]:
+    """Its addresses, then what is out of the ordinary."""
+    unadvertised = " ".join(router["excluded_addresses"])
+    yield " ".join(router["addresses"]) + (f" [dim]and[/] {unadvertised}" if unadvertised else "")
+    if router["faults"]:
+        yield f"[red]{escape('; '.join(router['faults']))}[/]"
+    if router["aside"]:
+        yield "[yellow]handed over: stays behind any master[/]"
+    hook = router["hook"]
+    if hook and hook["exit_code"] != 0:
+        yield f"[yellow]hook {escape(hook['told'])}: {escape(hook['message'])}[/]"
 
 
 def _service(service: Status) -> Table:

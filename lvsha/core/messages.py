@@ -72,6 +72,7 @@ class RouterStatus:
     master: str | None
     since: float
     addresses: tuple[str, ...]
+    excluded_addresses: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     peers: tuple[PeerStatus, ...] = ()

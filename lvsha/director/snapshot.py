@@ -88,6 +88,7 @@ def _router(router: RouterStatus) -> dict[str, Any]:
         "master": router.master,
         "since": timestamp(router.since),
         "addresses": list(router.addresses),
+        "excluded_addresses": list(router.excluded_addresses),
         "faults": list(router.faults),
         "counters": dict(router.counters),
         "peers": [asdict(peer) for peer in router.peers],

@@ -44,6 +44,7 @@ def _undecided(plan: VrrpPlan) -> Iterator[RouterStatus]:
             master=None,
             since=time.time(),
             addresses=tuple(map(str, vr.addresses)),
+            excluded_addresses=tuple(map(str, vr.excluded_addresses)),
         )
 
 

@@ -166,6 +166,7 @@ class RunningRouter:
             master=None if router.master is None else str(router.master),
             since=self._since,
             addresses=tuple(map(str, vr.addresses)),
+            excluded_addresses=tuple(map(str, vr.excluded_addresses)),
             faults=tuple(sorted(router.faults)),
             counters=dict(counters),
             peers=self._gate.peers,

@@ -30,7 +30,10 @@ ROUTER = {
     "master": None,
     "since": "2026-11-22T10:00:00.123Z",
     "addresses": [f"192.0.2.{n}/32" for n in range(40)],
+    "excluded_addresses": ["198.51.100.1/32"],
     "faults": ["eth0 is \x1b[31mdown"],
+    "aside": True,
+    "hook": {"told": "MASTER", "exit_code": 1, "message": "exited with 1: no \x1bsuch disk"},
     "counters": {"sent": 3, "odd_cause": 1},
 }
 FOUND = {
@@ -53,8 +56,20 @@ def test_what_is_piped_is_not_folded_and_commands_no_terminal(capsys) -> None:
     assert text.replace("\n", "").isprintable()
     line = next(line for line in text.splitlines() if line.startswith("web"))
     assert "150 → 90" in line
-    assert line.rstrip().endswith("192.0.2.39/32")
+    assert line.rstrip().endswith("192.0.2.39/32 and 198.51.100.1/32")
     assert "eth0 is ?[31mdown" in text
+    assert "handed over: stays behind any master" in text
+    assert "hook MASTER: exited with 1: no ?such disk" in text
+
+
+def test_a_router_with_nothing_to_say_is_one_line(capsys) -> None:
+    plain = {"excluded_addresses": [], "faults": [], "aside": False, "hook": None}
+    show.status(FOUND | {"virtual_routers": [ROUTER | plain], "settings": []})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["cluster", "ROUTER", "web"]
+    told = {"told": "BACKUP", "exit_code": 0, "message": "exited with 0"}
+    show.status(FOUND | {"virtual_routers": [ROUTER | plain | {"hook": told}], "settings": []})
+    assert "hook" not in capsys.readouterr().out
 
 
 AGES = {0: "0s", 59: "59s", 60: "1m", 3599: "59m", 3600: "1h", 86399: "23h", 86400: "1d"}
