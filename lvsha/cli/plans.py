@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lvsha.cli.describe import describe
+from lvsha.cli.outlook import outlook
 from lvsha.config.reader import find_file, read
 from lvsha.config.resolve import (
     Cluster,
@@ -112,13 +113,14 @@ def _leaving(service: VirtualService, actual: IpvsTable) -> Collection[Destinati
 
 
 def _view(runtime_dir: Path) -> desired.View:
-    """Things as the running daemon sees them; without one every server counts as up."""
+    """Things as the running daemon sees them; without one every server counts as up, and what
+    operators said of it holds."""
     try:
         status = control.get(runtime_dir, "/status")
     except HostError:
         if control.is_locked(runtime_dir):
             raise  # there is a daemon, and it knows better than that all are up
-        return desired.View(desired.all_up, lambda service: service.router is None)
+        return outlook(runtime_dir)
     inactive = {each["name"] for each in status["virtual_services"] if not each["active"]}
     known = {
         (service["name"], server["server"]): server

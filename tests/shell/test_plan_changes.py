@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
 from lvsha.cli import plans
+from lvsha.core.commands import AddDestination, AddService
 from lvsha.core.messages import Configure, Configured
 from lvsha.core.plan import DirectorPlan
-from lvsha.core.types import OnFailure, Protocol, Service
+from lvsha.core.types import Destination, DestinationKey, OnFailure, Protocol, Service
 from lvsha.kernel.memory import MemoryIpvs
 from lvsha.lab.nodes import wait_for
 from tests.shell.test_director import KEY, PLAN, WEB, running, server
@@ -87,3 +89,31 @@ async def test_without_a_daemon_everybody_is_up_and_backups_are_out(tmp_path, pr
     lines = list(plans.changes(planned(service), set(), MemoryIpvs(), view))
     assert len(lines) == 3
     assert not any("10.0.0.50" in line for line in lines)
+
+
+async def test_without_a_daemon_orders_are_as_the_next_one_will_find_them(tmp_path):
+    async with running(tmp_path) as at:
+        await start(at, BACKED)
+        order(at, "weight", "10.0.0.1:80", 9)
+        order(at, "drain", "10.0.0.2:80")
+    orders = (tmp_path / "orders.json").read_bytes()
+    view = plans._view(tmp_path)
+    empty = list(plans.changes(planned(BACKED), set(), MemoryIpvs(), view))
+    assert empty == ["-A -t 192.0.2.1:80 -s wlc", "-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g -w 9"]
+    kernel = MemoryIpvs()
+    held = [Destination(DestinationKey(ip_address(f"10.0.0.{n}"), 80)) for n in (1, 2)]
+    kernel.apply([AddService(WEB.service), *(AddDestination(KEY, each) for each in held)])
+    assert list(plans.changes(planned(BACKED), {KEY}, kernel, view)) == [
+        "-e -t 192.0.2.1:80 -r 10.0.0.1:80 -g -w 9",
+        "-e -t 192.0.2.1:80 -r 10.0.0.2:80 -g -w 0",
+    ]
+    assert (tmp_path / "orders.json").read_bytes() == orders
+
+
+async def test_without_a_daemon_backups_stand_in_for_servers_that_are_all_taken_out(tmp_path):
+    async with running(tmp_path) as at:
+        await start(at, BACKED)
+        for each in WEB.real_servers:
+            order(at, "disable", str(each))
+    lines = list(plans.changes(planned(BACKED), set(), MemoryIpvs(), plans._view(tmp_path)))
+    assert lines[1:] == ["-a -t 192.0.2.1:80 -r 10.0.0.50:80 -g -w 1"]
