@@ -100,7 +100,7 @@ def _carried(router: Status) -> Iterator[str]:
 def _service(service: Status) -> Table:
     head = (
         f"{escape(service['name'])}  {where(service)}  {_coloured(service['state'])}  "
-        f"{service['scheduler']} {service['forwarding']}{_condition(service)}"
+        f"{service['scheduler']} {service['forwarding'] or ''}{_condition(service)}"
     )
     table = _table("SERVER", "HEALTH", "ADMIN", "WEIGHT", "ACTIVE", "INACTIVE", "FOR", "MESSAGE")
     table.title = head
