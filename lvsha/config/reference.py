@@ -77,7 +77,7 @@ def _section(title: str, schema: Mapping[str, Any]) -> str:
     required = schema.get("required", ())
     rows = [
         f"| `{key}` | {_values(value)} | {_default(key in required, value)} "
-        f"| {value.get('description', '')} |"
+        f"| {' '.join(value.get('description', '').split())} |"
         for key, value in schema["properties"].items()
     ]
     lines = ["| key | value | default | |", "|---|---|---|---|", *rows]
