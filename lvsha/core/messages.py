@@ -122,6 +122,11 @@ class ReloadDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """Director → supervisor: its loop still turns. VRRP says as much with every VrrpStatus."""
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """Director → supervisor → VRRP: whether a virtual service holds its quorum; None: unknown."""
 
@@ -160,6 +165,7 @@ Message: TypeAlias = (
     | Processes
     | ReloadRequested
     | ReloadDone
+    | Alive
     | Track
     | NodeFaults
     | Failover

@@ -31,6 +31,7 @@ class Child:
     """`lvsha NAME` as a child. The `on_` functions are called on the supervisor's loop.
 
     `program` is what is run with NAME, the channel's descriptor and `arguments` behind it.
+    `patience`: seconds without a word after which one that has spoken hangs, and is killed.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Child:
         on_message: Callable[[Message], None],
         on_end: Callable[[], None],
         program: tuple[str, ...] = PROGRAM,
+        patience: int = 10,
     ) -> None:
         self.name = name
         self.pid = 0
@@ -49,9 +51,11 @@ class Child:
         self._on_message = on_message
         self._on_end = on_end
         self._program = program
+        self._patience = patience
         self._channel: Channel | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
+        self._has_spoken = False
         self._life: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -127,15 +131,30 @@ class Child:
 
     async def _converse(self, channel: Channel) -> str:
         """Hear the child out; what it said if that made no sense."""
+        watch: asyncio.Task[None] | None = None
         try:
             async for message in channel.messages():
+                self._has_spoken = True
+                watch = watch or spawn(f"watch over {self.name}", self._watch())
                 self._on_message(message)
         except GarbageError as error:
             self._kill()
             return str(error)
         finally:
+            if watch is not None:
+                watch.cancel()
             channel.close()
         return ""
+
+    async def _watch(self) -> None:
+        """Kill a child that hangs. Wake-ups count: who stands still himself hears nobody."""
+        silent = 0
+        while silent < self._patience:
+            await asyncio.sleep(1.0)
+            silent = 0 if self._has_spoken else silent + 1
+            self._has_spoken = False
+        log.error("child.killed", process=self.name, reason=f"no word for {self._patience} s")
+        self._kill()
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

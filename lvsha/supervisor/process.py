@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lvsha import __version__
 from lvsha.core.messages import (
+    Alive,
     Configure,
     Configured,
     Failover,
@@ -37,6 +38,11 @@ from lvsha.supervisor.plans import Plans, absent, undecided, withdraw
 
 TABLE_TIMEOUT = 10.0
 """Seconds VRRP waits for the director's table before it starts without."""
+
+VRRP_PATIENCE, DIRECTOR_PATIENCE = 10, 30
+"""Seconds without a word until a child hangs. A peer took over from a hanging VRRP process long
+before, and two machines answer for one address. A director may be busy with a very large plan, and
+the kernel balances on meanwhile."""
 
 
 class Supervisor:
@@ -61,7 +67,13 @@ class Supervisor:
         self._vrrp_status = undecided(plans.vrrp)
         context = ("--cluster", plans.director.cluster, "--node", plans.director.node)
         self._vrrp = Child(
-            "vrrp", context, self._vrrp_started, self._from_vrrp, self._vrrp_ended, program
+            "vrrp",
+            context,
+            self._vrrp_started,
+            self._from_vrrp,
+            self._vrrp_ended,
+            program,
+            VRRP_PATIENCE,
         )
         self._director = Child(
             "director",
@@ -70,6 +82,7 @@ class Supervisor:
             self._from_director,
             self._director_ended,
             program,
+            DIRECTOR_PATIENCE,
         )
         self._bearing = Bearing(self._vrrp.send)
 
@@ -221,6 +234,8 @@ class Supervisor:
             case Configured(generation):
                 self._note_configured("director", generation)
                 self._bearing.director_works()
+            case Alive():
+                pass  # whoever watches over it has heard
             case Track():
                 self._bearing.heard(message)
             case Failover():

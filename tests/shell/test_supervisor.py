@@ -47,11 +47,20 @@ BABBLING = OBEDIENT.replace(
     "for line in end:", "end.write('hello?\\n'); end.flush()\nfor line in end:"
 )
 CRASHING = "raise SystemExit(9)"
+TALKATIVE = """\
+import time
+for _ in range(12):
+    end.write('{"type": "Alive"}\\n'); end.flush(); time.sleep(SECONDS)
+for line in end:"""
 DEAF = "import time; time.sleep(60)"
 
 
 def program(text: str) -> tuple[str, ...]:
     return (sys.executable, "-S", "-c", text)
+
+
+def talking(every: float) -> str:
+    return OBEDIENT.replace("for line in end:", TALKATIVE.replace("SECONDS", str(every)))
 
 
 @pytest.fixture
@@ -65,7 +74,7 @@ def events(caplog):
 
 
 @asynccontextmanager
-async def alive(text: str):
+async def alive(text: str, patience: int = 10):
     """A child whose starts, messages and ends are remembered."""
     starts, heard, ends = [], [], []
     found = Child(
@@ -75,6 +84,7 @@ async def alive(text: str):
         heard.append,
         lambda: ends.append(1),
         program(text),
+        patience,
     )
     found.starts, found.heard, found.ends = starts, heard, ends
     life = found.start()
@@ -114,6 +124,21 @@ async def test_a_child_that_talks_nonsense_is_replaced(events) -> None:
     async with alive(BABBLING) as child:
         await until(lambda: len(child.starts) == 2)
     assert events("child.died")[0]["reason"] == "channel: not a message: b'hello?\\n'"
+
+
+async def test_a_child_that_hangs_is_killed_and_started_again(events) -> None:
+    async with alive(talking(60), patience=1) as child:
+        await until(lambda: len(child.starts) == 2)
+    assert events("child.killed")[0] == {"process": "vrrp", "reason": "no word for 1 s"}
+    assert events("child.died")[0]["reason"] == "killed by SIGKILL"
+
+
+async def test_a_child_that_talks_now_and_then_is_left_alone(events) -> None:
+    """However long it lives."""
+    async with alive(talking(0.4), patience=2) as child:
+        await until(lambda: len(child.heard) == 12)
+        assert len(child.starts) == 1
+    assert events("child.died") == events("child.killed") == []
 
 
 async def test_a_child_that_can_not_be_started_is_tried_again(events, monkeypatch) -> None:
