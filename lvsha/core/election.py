@@ -45,6 +45,7 @@ from lvsha.core.patience import (
     waits_on,
 )
 from lvsha.core.plan import VirtualRouter
+from lvsha.core.rivalry import yields
 from lvsha.core.timers import master_down_interval, same_timing, skew_time
 from lvsha.core.tracking import moved
 from lvsha.core.types import InterfaceAddress
@@ -136,18 +137,12 @@ def _heard_as_backup(vr: VirtualRouter, router: Router, event: Received, now: fl
 
 
 def _heard_as_master(vr: VirtualRouter, router: Router, event: Received, now: float) -> Step:
-    """RFC 9568 §6.4.3. Whoever yields says so first, and whoever stays announces again.
-
-    The parting advertisement (keepalived's vrrp_higher_prio_send_advert) tells the winner that
-    there were two, so that it can correct the caches we may have led astray.
-    """
+    """RFC 9568 §6.4.3. Whoever yields says so first, and whoever stays announces again."""
     ad = event.advertisement
-    if ad.priority != STOPPING and _outranks(event, vr, router):
-        reason = f"{event.source} advertises priority {ad.priority}, ours is {router.priority}"
-        router, actions = _enter_backup(
-            vr, replace(router, master=event.source), ad.interval, reason, now
-        )
-        return router, (Advertise(router.priority), *actions)
+    if (yielding := yields(vr, router, event, now)) is not None:
+        known = replace(router, master=event.source)
+        left, actions = _enter_backup(vr, known, ad.interval, yielding.reason, now)
+        return left, (Advertise(yielding.parting), *actions)
     stays = replace(router, deadline=now + vr.advertisement_interval)
     if ad.priority == STOPPING:
         return stays, (Advertise(router.priority),)
@@ -156,14 +151,6 @@ def _heard_as_master(vr: VirtualRouter, router: Router, event: Received, now: fl
     if now - router.since > vr.advertisement_interval:
         actions = (*actions, Conflict(event.source, ad.priority))
     return stays, actions
-
-
-def _outranks(event: Received, vr: VirtualRouter, router: Router) -> bool:
-    """Higher priority wins, and of equal ones the higher address (RFC 9568 §6.4.3)."""
-    theirs, ours = event.advertisement.priority, router.priority
-    if theirs != ours or vr.source is None:
-        return theirs >= ours
-    return int(event.source) > int(vr.source)
 
 
 def _timeout(vr: VirtualRouter, router: Router, held: bool, now: float) -> Step:
