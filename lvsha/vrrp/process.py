@@ -35,6 +35,7 @@ from lvsha.kernel.wire import RawWire
 from lvsha.runtime import logs
 from lvsha.runtime.channel import Channel
 from lvsha.runtime.logs import log
+from lvsha.runtime.punctual import punctual_loop
 from lvsha.runtime.realtime import be_steady
 from lvsha.runtime.tasks import run_until_first_ends, spawn
 from lvsha.vrrp.groups import Groups
@@ -66,7 +67,8 @@ def main(channel_fd: int, cluster: str, node: str) -> None:
         note = f"{', '.join(lacking)}: a busy machine may delay us"
         log.warning("vrrp.ordinary", note=note)
     try:
-        asyncio.run(_serve(socket.socket(fileno=channel_fd)))
+        with asyncio.Runner(loop_factory=punctual_loop) as runner:
+            runner.run(_serve(socket.socket(fileno=channel_fd)))
     finally:
         writer.stop()
 
