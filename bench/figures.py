@@ -41,3 +41,9 @@ def quantile(samples: Iterable[float], share: float) -> float:
     """The nearest-rank quantile: 0.99 of 100 samples is the second largest."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def spread(seconds: Iterable[float]) -> str:
+    """Median, 99th percentile and maximum in milliseconds."""
+    samples = list(seconds)
+    return " / ".join(f"{quantile(samples, share) * 1e3:.1f}" for share in (0.5, 0.99, 1)) + " ms"

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from unittest import mock
 
@@ -20,17 +21,19 @@ SERVERS = 1_000
 
 
 @contextmanager
-def site(interval: str, timeout: str) -> Iterator[tuple[DirectorNode, Namespace, float]]:
-    """The node once it is MASTER and every server is UP, a machine beside it, and the seconds
-    from the command to the table."""
+def site(
+    interval: str, timeout: str, *beside: str
+) -> Iterator[tuple[DirectorNode, tuple[Namespace, ...], float]]:
+    """The node once it is MASTER and every server is UP, machines beside it by these names, and
+    the seconds from the command to the table."""
     with (
         Lab() as lab,
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(nodes, "LVSHA", (sys.executable, "-m", "bench.daemon")),
     ):
-        client, machine = lab.add("client", "lb1")
+        machine, *others = lab.add("lb1", *beside)
         lab.bridge(FRONT)
-        lab.plug(FRONT, [(client, CLIENT), (machine, DIRECTOR)])
+        lab.plug(FRONT, [(machine, DIRECTOR), *zip(others, count(CLIENT))])
         node = DirectorNode(machine, Path(folder, "bench.yaml"), Path(folder))
         node.file.write_text(clusters.checked(SERVERS, interval, timeout))
         with responder(SERVERS, machine.command([])):
@@ -39,7 +42,7 @@ def site(interval: str, timeout: str) -> Iterator[tuple[DirectorNode, Namespace,
             wait_for("a table", lambda: node.events("ipvs.applied"))
             started = time.monotonic() - began
             wait_for("MASTER and all UP", lambda: _is_settled(node))
-            yield node, client, started
+            yield node, tuple(others), started
             assert node.stop() == 0
 
 
