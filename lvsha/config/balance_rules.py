@@ -5,35 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lvsha.config.document import KeyPath, Report
+from lvsha.config.mapping import rule
 from lvsha.config.service_schema import VirtualService as ServiceModel
 from lvsha.core.types import Address, FwmarkKey, Key
 
 
 def judge_balance(path: KeyPath, service: ServiceModel, report: Report) -> None:
     """Judge what a service says of its balance, each key against the others."""
+    for judge in (_judge_hysteresis, _judge_tiers, *_OF_MH):
+        judge(path, service, report)
+
+
+@rule
+def _judge_hysteresis(path: KeyPath, service: ServiceModel, report: Report) -> None:
     if service.hysteresis >= service.quorum:
         message = f"{service.hysteresis} is not below quorum {service.quorum}"
         report.wrong((*path, "hysteresis"), message)
+
+
+@rule
+def _judge_tiers(path: KeyPath, service: ServiceModel, report: Report) -> None:
     for i, tier in enumerate(service.backups):
         if not tier:
             report.wrong((*path, "backups", i), "an empty tier can't stand in")
-    if service.scheduler == "mh":
-        _judge_mh(path, service, report)
 
 
-def _judge_mh(path: KeyPath, service: ServiceModel, report: Report) -> None:
-    """Its table moves with every deletion and every weight above 0 (ip_vs_mh.c)."""
-    if service.on_failure == "remove":
+@rule
+def _judge_mh_failure(path: KeyPath, service: ServiceModel, report: Report) -> None:
+    if service.scheduler == "mh" and service.on_failure == "remove":
         hint = "leave it out: with mh a failed server keeps its place with weight 0"
         report.wrong((*path, "on_failure"), "scheduler mh removes no server", hint)
-    if service.slow_start:
+
+
+@rule
+def _judge_mh_ramp(path: KeyPath, service: ServiceModel, report: Report) -> None:
+    if service.scheduler == "mh" and service.slow_start:
         message = "scheduler mh moves connections with every change of a weight"
         report.wrong((*path, "slow_start"), message, "leave it out")
-    if service.backups:
+
+
+@rule
+def _judge_mh_backups(path: KeyPath, service: ServiceModel, report: Report) -> None:
+    if service.scheduler == "mh" and service.backups:
         message = "scheduler mh keeps the places of failed servers: backups would get few"
         report.wrong((*path, "backups"), message, "take another scheduler, or leave them out")
 
 
+_OF_MH = (_judge_mh_failure, _judge_mh_ramp, _judge_mh_backups)
+"""Its table moves with every deletion and every weight above 0 (ip_vs_mh.c)."""
+
+
+@rule
 def router_of(
     path: KeyPath,
     service: ServiceModel,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
 from lvsha.config.following_schema import SyncGroup as GroupModel
 from lvsha.config.following_schema import TrackItem, TrackScript
-from lvsha.config.mapping import sound
+from lvsha.config.mapping import rule, sound
+from lvsha.config.router_rules import family_of, priority_of
 from lvsha.config.router_schema import VirtualRouter as RouterModel
 from lvsha.config.scalars import show_seconds
 from lvsha.config.wording import nearest
@@ -34,18 +35,28 @@ _TIMEOUT = 1.0
 
 def judge_following(path: KeyPath, router: RouterModel, draft: Draft, report: Report) -> None:
     """Note what is wrong with what a router tracks and takes along."""
+    _judge_tracks((*path, "track"), router, draft, report)
+    _judge_routes((*path, "routes"), router, report)
+
+
+@rule
+def _judge_tracks(path: KeyPath, router: RouterModel, draft: Draft, report: Report) -> None:
     before: dict[Target, int] = {}
-    for i, item in enumerate(router.track):
-        at = (*path, "track", i)
+    for i, item in sound(router.track):
+        at = (*path, i)
         _judge_item(at, item, draft, report)
         for target in _targets(item):
             first = before.setdefault(target, i)
             if first != i:
                 report.wrong(at, f"{target} is tracked already")
-    for i, route in enumerate(router.routes):
+
+
+@rule
+def _judge_routes(path: KeyPath, router: RouterModel, report: Report) -> None:
+    for i, route in sound(router.routes):
         if Family.of(route.to) is not Family.of(route.via):
             message = f"{route.via} is not of the family of {route.to}"
-            report.wrong((*path, "routes", i, "via"), message)
+            report.wrong((*path, i, "via"), message)
 
 
 def follow(vr: VirtualRouter, router: RouterModel) -> VirtualRouter:
@@ -54,49 +65,63 @@ def follow(vr: VirtualRouter, router: RouterModel) -> VirtualRouter:
     return replace(
         vr,
         tracks=tuple(
-            Track(target, item.weight) for item in router.track for target in _targets(item)
+            Track(target, item.weight)
+            for _, item in sound(router.track)
+            for target in _targets(item)
         ),
         garp=Garp(garp.repeat, garp.delay, garp.refresh, garp.interval),
         hook=None if hook is None else Hook(hook.exec, hook.timeout, hook.user),
         virtual_mac=router.virtual_mac,
-        routes=tuple(VirtualRoute(route.to, route.via, route.table) for route in router.routes),
+        routes=tuple(
+            VirtualRoute(route.to, route.via, route.table) for _, route in sound(router.routes)
+        ),
         rules=tuple(VirtualRule(rule.source, rule.table) for rule in router.rules),
     )
 
 
+@rule
 def judge_mac(
     path: KeyPath,
     node: str,
-    vr: VirtualRouter,
+    router: RouterModel,
     before: dict[tuple[str, Family, int], str],
     report: Report,
 ) -> None:
     """Note a MAC address that another router `before` has on the same node."""
-    if not vr.virtual_mac:
+    if not router.virtual_mac:
         return
-    first = before.setdefault((node, vr.family, vr.virtual_router_id), vr.name)
-    if first != vr.name:
+    identity = (node, family_of(router), router.virtual_router_id)
+    first = before.setdefault(identity, router.name)
+    if first != router.name:
         message = f"{first!r} has this virtual_router_id, and with it this MAC address, already"
         report.wrong((*path, "virtual_mac"), message)
 
 
-def build_groups(
-    draft: Draft, routers: Mapping[str, tuple[VirtualRouter, ...]], report: Report
-) -> tuple[SyncGroup, ...]:
+def build_groups(draft: Draft, report: Report) -> tuple[SyncGroup, ...]:
     """The sync groups of the sound part of a file."""
-    if "sync_groups" in draft.unsure:
-        return ()
     names: set[str] = set()
     holders: dict[str, str] = {}
-    for i, group in enumerate(draft.file.sync_groups):
+    built = []
+    for i, group in _groups(draft) or ():
         path: KeyPath = ("sync_groups", i)
         if group.name in names:
             message = f"{group.name!r} is already the name of another group"
             report.wrong((*path, "name"), message)
         names.add(group.name)
         _judge_members(path, group, holders, draft, report)
-        _judge_order(path, group, routers, report)
-    return tuple(SyncGroup(group.name, tuple(group.routers)) for group in draft.file.sync_groups)
+        _judge_order(path, group, draft, report)
+        built.append(_group(group))
+    return tuple(group for group in built if group is not None)
+
+
+@rule
+def _groups(draft: Draft) -> tuple[tuple[int, GroupModel], ...]:
+    return tuple(sound(draft.file.sync_groups))
+
+
+@rule
+def _group(group: GroupModel) -> SyncGroup:
+    return SyncGroup(group.name, tuple(group.routers))
 
 
 def _judge_item(path: KeyPath, item: TrackItem, draft: Draft, report: Report) -> None:
@@ -108,7 +133,7 @@ def _judge_item(path: KeyPath, item: TrackItem, draft: Draft, report: Report) ->
         report.wrong(path, message, "give each an item of its own")
     if item.script is not None:
         _judge_script((*path, "script"), item.script, report)
-    if item.service is None or "virtual_services" in draft.unsure:
+    if item.service is None or not draft.knows("virtual_services", "name"):
         return
     known = [service.name for _, service in sound(draft.file.virtual_services)]
     if item.service not in known:
@@ -145,6 +170,7 @@ def _script(script: TrackScript) -> TrackedScript:
     )
 
 
+@rule
 def _judge_members(
     path: KeyPath, group: GroupModel, holders: dict[str, str], draft: Draft, report: Report
 ) -> None:
@@ -153,7 +179,7 @@ def _judge_members(
         report.wrong(at, "fewer than two routers make no group")
     known = [router.name for _, router in sound(draft.file.virtual_routers)]
     for i, name in enumerate(group.routers):
-        if name not in known and "virtual_routers" not in draft.unsure:
+        if name not in known and draft.knows("virtual_routers", "name"):
             hint = nearest(name, known) if known else "this file has no routers"
             report.wrong((*at, i), f"there is no router {name!r}", hint)
         elif name in group.routers[:i]:
@@ -162,21 +188,19 @@ def _judge_members(
             report.wrong((*at, i), f"{name!r} is already in group {first!r}")
 
 
-def _judge_order(
-    path: KeyPath,
-    group: GroupModel,
-    routers: Mapping[str, tuple[VirtualRouter, ...]],
-    report: Report,
-) -> None:
+@rule
+def _judge_order(path: KeyPath, group: GroupModel, draft: Draft, report: Report) -> None:
     """Else each node would hold on to the routers it is best at, and none would have them all."""
+    nodes = draft.file.nodes
+    routers = {router.name: router for _, router in sound(draft.file.virtual_routers)}
     first: tuple[str, list[str]] | None = None
     for i, name in enumerate(group.routers):
-        priorities = {
-            node: vr.priority for node, each in routers.items() for vr in each if vr.name == name
-        }
+        if name not in routers:
+            continue
+        priorities = {node: priority_of(routers[name], node, nodes[node]) for node in nodes}
         order = sorted(priorities, key=priorities.__getitem__, reverse=True)
         first = first or (name, order)
-        if order and first[1] and order != first[1]:
+        if order != first[1]:
             message = f"{name!r} prefers the nodes in another order than {first[0]!r}"
             hint = f"{first[0]!r}: {', '.join(first[1])}; {name!r}: {', '.join(order)}"
             report.wrong((*path, "routers", i), message, hint)

@@ -19,9 +19,10 @@ true and false are the only booleans; other words, `yes` and `on` among them, ar
 
 A **check** is put together from what `defaults`, the service and the real server say. Its pace
 (the `interval` keys, `jitter`, `timeout`, `rise` and `fall`) is inherited key by key; the other
-keys only where the type is the same or left out. No check anywhere, or `check: none`: the server
-is always up. Where a real server's port is 0 the check says which `port` to probe. A `source`,
-`device` or `mark` that this machine can't take says nothing about the target.
+keys only where the type is the same or left out. Without a `type` at any level it is tcp. No check
+anywhere, or `check: none`: the server is always up. Where a real server's port is 0 the check says
+which `port` to probe. A `source`, `device` or `mark` that this machine can't take says nothing
+about the target.
 
 A **list** of checks is several at once, each with its own pace; `checks_required` says whether all
 of them or any one must pass. Each inherits from the single check above the list. Below a list,
@@ -87,7 +88,7 @@ def _section(title: str, schema: Mapping[str, Any]) -> str:
 def _default(is_required: bool, schema: Mapping[str, Any]) -> str:
     if is_required:
         return "*required*"
-    if "default" not in schema or schema["default"] in ([], {}):
+    if "default" not in schema or schema["default"] in ([], {}, ""):
         return ""
     return f"`{_yaml(schema['default'])}`"
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from lvsha.config.document import Document, Report
 from lvsha.config.draft import Draft, judge
 from lvsha.config.following import build_groups
+from lvsha.config.mapping import rule
 from lvsha.config.reader import read
 from lvsha.config.routers import build_routers
-from lvsha.config.schema import ClusterFile
+from lvsha.config.schema import ClusterFile, Node
 from lvsha.config.services import build_services
 from lvsha.config.through_vip import judge_interfaces
 from lvsha.core.plan import (
@@ -75,24 +76,28 @@ def understand(document: Document) -> Cluster:
     assert draft is not None
     _judge_nodes(draft, report)
     routers = build_routers(draft, report)
-    groups = build_groups(draft, routers, report)
+    groups = build_groups(draft, report)
     services = build_services(draft, report)
     judge_interfaces(draft, services, report)
     report.settle()
     return _cluster(document.name, draft.file, routers, groups, services)
 
 
+@rule
 def _judge_nodes(draft: Draft, report: Report) -> None:
-    if "nodes" in draft.unsure:
-        return
     if not draft.file.nodes:
         report.wrong(("nodes",), "no node is named")
     holders: dict[Address, str] = {}
     for name, node in draft.file.nodes.items():
-        first = holders.setdefault(node.address, name)
-        if first != name:
-            message = f"{node.address} is already the address of node {first!r}"
-            report.wrong(("nodes", name, "address"), message)
+        _judge_node(name, node, holders, report)
+
+
+@rule
+def _judge_node(name: str, node: Node, holders: dict[Address, str], report: Report) -> None:
+    first = holders.setdefault(node.address, name)
+    if first != name:
+        message = f"{node.address} is already the address of node {first!r}"
+        report.wrong(("nodes", name, "address"), message)
 
 
 def _cluster(

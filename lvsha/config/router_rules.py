@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from lvsha.config.authentication_schema import HmacAuthentication, PasswordAuthentication
 from lvsha.config.document import KeyPath, Report
-from lvsha.config.router_schema import VirtualRouter
+from lvsha.config.mapping import Unsound, rule, sound
+from lvsha.config.router_schema import EVERY_NODE, VirtualRouter
 from lvsha.config.scalars import show_seconds
 from lvsha.config.schema import Node
 from lvsha.core.types import Family
@@ -22,44 +23,86 @@ _MOST_IPV6, _MOST_IPV6_SIGNED = 90, 89
 """What a packet of 1500 bytes carries."""
 
 
-def judge_protocol(path: KeyPath, router: VirtualRouter, family: Family, report: Report) -> None:
+def family_of(router: VirtualRouter) -> Family:
+    """The family of its addresses. Raises Unsound where that is not known."""
+    for _, address in sound(router.addresses):
+        return Family.of(address)
+    raise Unsound
+
+
+def interface_of(router: VirtualRouter, name: str, node: Node) -> str | None:
+    """Where it lives on a node. Raises Unsound where that is not known."""
+    return router.interface.get(name) or router.interface.get(EVERY_NODE) or node.interface
+
+
+def priority_of(router: VirtualRouter, name: str, node: Node) -> int:
+    """Its priority on a node. Raises Unsound where that is not known."""
+    own = router.priority.get(name)
+    return node.priority if own is None else own
+
+
+def judge_protocol(path: KeyPath, router: VirtualRouter, report: Report) -> None:
     """Report what version, family and mode of `router` do not allow."""
-    if router.version == 2 and family is Family.IPV6:
-        report.wrong((*path, "version"), "version 2 carries IPv4 only")
+    _judge_version(path, router, report)
     _judge_interval(path, router, report)
-    if router.checksum == "without" and (router.version == 2 or family is Family.IPV6):
-        report.wrong((*path, "checksum"), "'without' is for version 3 over IPv4")
-    _judge_length(path, router, family, report)
+    _judge_checksum(path, router, report)
+    _judge_length(path, router, report)
     _judge_authentication((*path, "authentication"), router, report)
+    _judge_delay(path, router, report)
+    _judge_ttl(path, router, report)
+
+
+@rule
+def judge_peers(
+    path: KeyPath, router: VirtualRouter, nodes: Mapping[str, Node], report: Report
+) -> None:
+    """Report why the nodes can not be each other's peers."""
+    if not router.unicast:
+        return
+    if len(nodes) < 2:
+        report.wrong((*path, "unicast"), "there is no other node to send to")
+    family = family_of(router)
+    for name, node in nodes.items():
+        _judge_peer((*path, "unicast"), family, name, node, report)
+
+
+@rule
+def _judge_peer(at: KeyPath, family: Family, name: str, node: Node, report: Report) -> None:
+    if Family.of(node.address) is not family:
+        kind = "IPv4" if family is Family.IPV4 else "IPv6"
+        report.wrong(at, f"{node.address}, the address of node {name}, is not {kind}")
+    elif node.address.is_link_local:
+        message = f"{node.address}, the address of node {name}, is good on one link only"
+        report.wrong(at, message)
+
+
+@rule
+def _judge_version(path: KeyPath, router: VirtualRouter, report: Report) -> None:
+    if router.version == 2 and family_of(router) is Family.IPV6:
+        report.wrong((*path, "version"), "version 2 carries IPv4 only")
+
+
+@rule
+def _judge_checksum(path: KeyPath, router: VirtualRouter, report: Report) -> None:
+    is_usual = router.checksum == "with_pseudo_header"
+    if not is_usual and (router.version == 2 or family_of(router) is Family.IPV6):
+        report.wrong((*path, "checksum"), "'without' is for version 3 over IPv4")
+
+
+@rule
+def _judge_delay(path: KeyPath, router: VirtualRouter, report: Report) -> None:
     if router.preempt_delay and not router.preempt:
         report.wrong((*path, "preempt_delay"), "preempt is false: there is nothing to delay")
+
+
+@rule
+def _judge_ttl(path: KeyPath, router: VirtualRouter, report: Report) -> None:
     if router.accept_ttl != 255 and not router.unicast:
         message = "a lower TTL is for unicast: to the group nothing comes through a router"
         report.wrong((*path, "accept_ttl"), message)
 
 
-def judge_peers(
-    path: KeyPath,
-    router: VirtualRouter,
-    family: Family,
-    nodes: Mapping[str, Node],
-    report: Report,
-) -> None:
-    """Report why the nodes can not be each other's peers."""
-    if not router.unicast:
-        return
-    at = (*path, "unicast")
-    if len(nodes) < 2:
-        report.wrong(at, "there is no other node to send to")
-    for name, node in nodes.items():
-        if Family.of(node.address) is not family:
-            kind = "IPv4" if family is Family.IPV4 else "IPv6"
-            report.wrong(at, f"{node.address}, the address of node {name}, is not {kind}")
-        elif node.address.is_link_local:
-            message = f"{node.address}, the address of node {name}, is good on one link only"
-            report.wrong(at, message)
-
-
+@rule
 def _judge_interval(path: KeyPath, router: VirtualRouter, report: Report) -> None:
     interval = router.advertisement_interval
     shown = show_seconds(interval)
@@ -73,9 +116,10 @@ def _judge_interval(path: KeyPath, router: VirtualRouter, report: Report) -> Non
         report.wrong((*path, "advertisement_interval"), message)
 
 
-def _judge_length(path: KeyPath, router: VirtualRouter, family: Family, report: Report) -> None:
+@rule
+def _judge_length(path: KeyPath, router: VirtualRouter, report: Report) -> None:
     most = _MOST_ADDRESSES
-    if family is Family.IPV6:
+    if family_of(router) is Family.IPV6:
         is_signed = isinstance(router.authentication, HmacAuthentication)
         most = _MOST_IPV6_SIGNED if is_signed else _MOST_IPV6
     if (count := len(router.addresses)) > most:
@@ -83,6 +127,7 @@ def _judge_length(path: KeyPath, router: VirtualRouter, family: Family, report: 
         report.wrong((*path, "addresses"), message, "put the others into excluded_addresses")
 
 
+@rule
 def _judge_authentication(at: KeyPath, router: VirtualRouter, report: Report) -> None:
     match router.authentication:
         case PasswordAuthentication() if router.version == 3:

@@ -70,17 +70,17 @@ class VirtualRouter(Strict):
     """Of unicast through routers: the lowest TTL or hop limit taken."""
     authentication: Authentication | None = None
     """What makes an advertisement believed; default nothing."""
-    addresses: list[IpInterface]
+    addresses: list[Annotated[IpInterface, WrapValidator(keep_cut)]]
     """Advertised addresses of one family; of IPv6 a link-local one first."""
-    excluded_addresses: list[IpInterface] = []
+    excluded_addresses: list[Annotated[IpInterface, WrapValidator(keep_cut)]] = []
     """Addresses that move along but are not advertised; any family."""
     virtual_mac: Flag = False
     """Have the addresses on an interface of their own with the router's MAC address."""
     garp: Garp = Field(default_factory=Garp)
     """How a master announces its addresses."""
-    track: list[TrackItem] = []
+    track: list[Annotated[TrackItem, WrapValidator(keep_cut)]] = []
     """What else counts in the election. In a sync group it counts for all its routers."""
-    routes: list[Route] = []
+    routes: list[Annotated[Route, WrapValidator(keep_cut)]] = []
     """Routes the master has."""
     rules: list[Rule] = []
     """Routing rules the master has."""

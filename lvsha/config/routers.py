@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
 from lvsha.config.following import follow, judge_following, judge_mac
-from lvsha.config.mapping import sound
-from lvsha.config.router_rules import judge_peers, judge_protocol
+from lvsha.config.mapping import rule, sound
+from lvsha.config.router_rules import (
+    family_of,
+    interface_of,
+    judge_peers,
+    judge_protocol,
+    priority_of,
+)
 from lvsha.config.router_schema import EVERY_NODE
 from lvsha.config.router_schema import VirtualRouter as RouterModel
 from lvsha.config.schema import Node
@@ -30,42 +36,42 @@ class _Before:
 def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRouter, ...]]:
     """The routers of the sound part of a file, for each node by name."""
     before = _Before()
-    nodes = {} if "nodes" in draft.unsure else draft.file.nodes
+    nodes = known_nodes(draft) or {}
     built: dict[str, list[VirtualRouter]] = {name: [] for name in nodes}
-    for i, router in sound(draft.file.virtual_routers):
+    for i, router in _routers(draft) or ():
         path: KeyPath = ("virtual_routers", i)
-        _judge_alone(path, router, report)
         _judge_name(path, router, before, report)
-        family = _family(router)
-        if family is None:
-            continue
+        _judge_family((*path, "addresses"), router, report)
+        judge_protocol(path, router, report)
         judge_following(path, router, draft, report)
         if nodes:
             _judge_nodes(path, router, nodes, report)
-            judge_peers(path, router, family, nodes, report)
-        for name, on_node in _on_nodes(router, family, nodes):
-            _judge_identity(path, name, on_node, before, report)
-            _judge_addresses(path, name, on_node, before, report)
-            built[name].append(follow(on_node, router))
-            judge_mac(path, name, built[name][-1], before.macs, report)
+            judge_peers(path, router, nodes, report)
+        for name, node in nodes.items():
+            _judge_identity(path, router, name, node, before, report)
+            _judge_carried(path, router, name, node, before, report)
+            judge_mac(path, name, router, before.macs, report)
+            plan = _plan(router, name, nodes)
+            if plan is not None:
+                built[name].append(plan)
     return {name: tuple(routers) for name, routers in built.items()}
 
 
-def _judge_alone(path: KeyPath, router: RouterModel, report: Report) -> None:
-    at = (*path, "addresses")
-    if not router.addresses:
-        report.wrong(at, "an empty list carries nothing")
-        return
-    first = router.addresses[0]
-    family = Family.of(first)
-    for i, address in enumerate(router.addresses):
-        if Family.of(address) is not family:
-            hint = "give each family its own virtual router, or use excluded_addresses"
-            report.wrong((*at, i), f"{address.ip} is not of the family of {first.ip}", hint)
-    if family is Family.IPV6 and not first.is_link_local:
-        hint = "put one of fe80::/10 first (RFC 9568 section 5.2.9)"
-        report.wrong((*at, 0), f"{first.ip} is not a link-local address", hint)
-    judge_protocol(path, router, family, report)
+@rule
+def known_nodes(draft: Draft) -> Mapping[str, Node]:
+    """The nodes by name; None where a mistake leaves them unknown."""
+    return draft.file.nodes
+
+
+@rule
+def address_of(node: Node) -> Address:
+    """A node's address; None where a mistake leaves it unknown."""
+    return node.address
+
+
+@rule
+def _routers(draft: Draft) -> tuple[tuple[int, RouterModel], ...]:
+    return tuple(sound(draft.file.virtual_routers))
 
 
 def _judge_name(path: KeyPath, router: RouterModel, before: _Before, report: Report) -> None:
@@ -75,21 +81,58 @@ def _judge_name(path: KeyPath, router: RouterModel, before: _Before, report: Rep
     before.names.add(router.name)
 
 
+@rule
+def _judge_family(at: KeyPath, router: RouterModel, report: Report) -> None:
+    if not router.addresses:
+        report.wrong(at, "an empty list carries nothing")
+        return
+    family = family_of(router)
+    (first_at, first), *others = sound(router.addresses)
+    for i, address in others:
+        if Family.of(address) is not family:
+            hint = "give each family its own virtual router, or use excluded_addresses"
+            report.wrong((*at, i), f"{address.ip} is not of the family of {first.ip}", hint)
+    if family is Family.IPV6 and first_at == 0 and not first.is_link_local:
+        hint = "put one of fe80::/10 first (RFC 9568 section 5.2.9)"
+        report.wrong((*at, 0), f"{first.ip} is not a link-local address", hint)
+
+
 def _judge_nodes(
     path: KeyPath, router: RouterModel, nodes: Mapping[str, Node], report: Report
 ) -> None:
-    for key, per_node in (("interface", router.interface), ("priority", router.priority)):
-        for name in per_node:
-            if name not in nodes and name != EVERY_NODE:
-                message = f"{name!r} is not a node; those are {', '.join(nodes)}"
-                report.wrong((*path, key, name), message)
+    _judge_node_names(path, "interface", router, nodes, report)
+    _judge_node_names(path, "priority", router, nodes, report)
     for name, node in nodes.items():
-        if _interface(router, name, node) is None:
-            hint = f"here, or in nodes.{name}"
-            report.wrong(path, f"missing key 'interface' for node {name!r}", hint)
+        _judge_interface(path, router, name, node, report)
+    _judge_priorities(path, router, nodes, report)
+
+
+@rule
+def _judge_node_names(
+    path: KeyPath, key: str, router: RouterModel, nodes: Mapping[str, Node], report: Report
+) -> None:
+    for name in getattr(router, key):
+        if name not in nodes and name != EVERY_NODE:
+            message = f"{name!r} is not a node; those are {', '.join(nodes)}"
+            report.wrong((*path, key, name), message)
+
+
+@rule
+def _judge_interface(
+    path: KeyPath, router: RouterModel, name: str, node: Node, report: Report
+) -> None:
+    if interface_of(router, name, node) is None:
+        hint = f"here, or in nodes.{name}"
+        report.wrong(path, f"missing key 'interface' for node {name!r}", hint)
+
+
+@rule
+def _judge_priorities(
+    path: KeyPath, router: RouterModel, nodes: Mapping[str, Node], report: Report
+) -> None:
     holders: dict[int, str] = {}
     for name, node in nodes.items():
-        priority = _priority(router, name, node)
+        priority = priority_of(router, name, node)
         first = holders.setdefault(priority, name)
         if first != name:
             hint = "a priority per node here, or one in each of nodes"
@@ -97,14 +140,16 @@ def _judge_nodes(
             report.wrong((*path, "priority"), message, hint)
 
 
+@rule
 def _judge_identity(
-    path: KeyPath, node: str, router: VirtualRouter, before: _Before, report: Report
+    path: KeyPath, router: RouterModel, name: str, node: Node, before: _Before, report: Report
 ) -> None:
-    places = {router.interface: f"on {router.interface}"}
-    if router.peers:  # such packets are told apart by nothing else
+    interface = interface_of(router, name, node) or ""
+    places = {interface: f"on {interface}"} if interface else {}
+    if _is_unicast(router):  # such packets are told apart by nothing else
         places[""] = "to the same peers"
     for place, words in places.items():
-        identity = (node, place, router.family, router.virtual_router_id)
+        identity = (name, place, family_of(router), router.virtual_router_id)
         first = before.identities.setdefault(identity, router.name)
         if first != router.name:
             message = f"{router.virtual_router_id} is already router {first!r} {words}"
@@ -112,64 +157,50 @@ def _judge_identity(
             return
 
 
-def _judge_addresses(
-    path: KeyPath, node: str, router: VirtualRouter, before: _Before, report: Report
+@rule
+def _is_unicast(router: RouterModel) -> bool:
+    return router.unicast
+
+
+@rule
+def _judge_carried(
+    path: KeyPath, router: RouterModel, name: str, node: Node, before: _Before, report: Report
 ) -> None:
-    for key, addresses in (
-        ("addresses", router.addresses),
-        ("excluded_addresses", router.excluded_addresses),
-    ):
-        for i, address in enumerate(addresses):
+    for key in ("addresses", "excluded_addresses"):
+        for i, address in sound(getattr(router, key)):
             at = (*path, key, i)
             # a link-local address is unique on its link only
-            link = router.interface if address.is_link_local else ""
-            first, name = before.addresses.setdefault((node, link, address.ip), (at, router.name))
+            link = (interface_of(router, name, node) or "") if address.is_link_local else ""
+            first, holder = before.addresses.setdefault((name, link, address.ip), (at, router.name))
             if first != at:
-                report.wrong(at, f"{address.ip} is already carried by router {name!r}")
+                report.wrong(at, f"{address.ip} is already carried by router {holder!r}")
 
 
-def _on_nodes(
-    router: RouterModel, family: Family, nodes: Mapping[str, Node]
-) -> Iterator[tuple[str, VirtualRouter]]:
-    for name, node in nodes.items():
-        interface = _interface(router, name, node)
-        if interface is not None:
-            yield (
-                name,
-                VirtualRouter(
-                    router.name,
-                    router.virtual_router_id,
-                    interface,
-                    family,
-                    _priority(router, name, node),
-                    tuple(router.addresses),
-                    tuple(router.excluded_addresses),
-                    router.version,
-                    router.advertisement_interval,
-                    router.checksum == "with_pseudo_header",
-                    router.preempt,
-                    node.address if router.unicast else None,
-                    _others(name, nodes) if router.unicast else (),
-                    router.accept_ttl,
-                    router.authentication.resolved() if router.authentication else None,
-                    router.preempt_delay,
-                    router.startup_delay,
-                    _others(name, nodes),
-                ),
-            )
-
-
-def _others(name: str, nodes: Mapping[str, Node]) -> tuple[Address, ...]:
-    return tuple(node.address for other, node in nodes.items() if other != name)
-
-
-def _family(router: RouterModel) -> Family | None:
-    return Family.of(router.addresses[0]) if router.addresses else None
-
-
-def _interface(router: RouterModel, name: str, node: Node) -> str | None:
-    return router.interface.get(name) or router.interface.get(EVERY_NODE) or node.interface
-
-
-def _priority(router: RouterModel, name: str, node: Node) -> int:
-    return router.priority.get(name, node.priority)
+@rule
+def _plan(router: RouterModel, name: str, nodes: Mapping[str, Node]) -> VirtualRouter | None:
+    node = nodes[name]
+    interface = interface_of(router, name, node)
+    if interface is None:
+        return None
+    others = tuple(node.address for other, node in nodes.items() if other != name)
+    vr = VirtualRouter(
+        router.name,
+        router.virtual_router_id,
+        interface,
+        family_of(router),
+        priority_of(router, name, node),
+        tuple(router.addresses),
+        tuple(router.excluded_addresses),
+        router.version,
+        router.advertisement_interval,
+        router.checksum == "with_pseudo_header",
+        router.preempt,
+        node.address if router.unicast else None,
+        others if router.unicast else (),
+        router.accept_ttl,
+        router.authentication.resolved() if router.authentication else None,
+        router.preempt_delay,
+        router.startup_delay,
+        others,
+    )
+    return follow(vr, router)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WrapValidator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from lvsha.config.following_schema import SyncGroup
-from lvsha.config.mapping import Strict
+from lvsha.config.mapping import Strict, keep_cut
 from lvsha.config.router_schema import RouterItem
 from lvsha.config.scalars import (
     InterfaceName,
@@ -82,7 +82,7 @@ class ClusterFile(Strict):
     """The directors by name."""
     virtual_routers: list[RouterItem] = []
     """Addresses that move between the nodes. Absent: somebody else carries them."""
-    sync_groups: list[SyncGroup] = []
+    sync_groups: list[Annotated[SyncGroup, WrapValidator(keep_cut)]] = []
     """Virtual routers that move together."""
     defaults: Defaults = Field(default_factory=Defaults)
     """Inherited by every virtual service."""

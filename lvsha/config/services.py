@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lvsha.config.balance_rules import judge_balance, router_of
-from lvsha.config.check_levels import Level, refine
+from lvsha.config.check_levels import Level, level_of
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
 from lvsha.config.expansion import Single, singles
-from lvsha.config.mapping import CUT, sound
+from lvsha.config.mapping import Unsound, rule, sound
+from lvsha.config.routers import address_of, known_nodes
 from lvsha.config.schema import Defaults
 from lvsha.config.servers import Heritage, build_tiers, show_family
 from lvsha.config.service_schema import VirtualService as ServiceModel
-from lvsha.core.plan import Damping, Initial, Required, VirtualService
+from lvsha.core.plan import Damping, Initial, RealServer, VirtualService
 from lvsha.core.types import (
     Address,
     Family,
@@ -42,11 +43,11 @@ class _Surroundings:
     """What judging a service takes from the rest of the file, and from the services before it.
 
     `carriers` are the routers' names by address; None: a mistake leaves them unknown.
+    `defaults` is None, and `check` CUT, where nothing is known of them.
     """
 
-    defaults: Defaults
+    defaults: Defaults | None
     check: Level
-    is_sure: bool
     carriers: Mapping[Address, str] | None
     nodes: Mapping[Address, str]
     names: set[str] = field(default_factory=set)
@@ -58,23 +59,49 @@ def build_services(draft: Draft, report: Report) -> tuple[VirtualService, ...]:
     around = _surroundings(draft, report)
     built = (
         _build(("virtual_services", i), service, single, around, report)
-        for i, service in sound(draft.file.virtual_services)
-        for single in singles(service.name, service.address, service.port)
+        for i, service in _services(draft) or ()
+        for single in singles(service.name, _addresses(service), _ports(service))
     )
     return tuple(service for service in built if service is not None)
 
 
+@rule
+def _services(draft: Draft) -> tuple[tuple[int, ServiceModel], ...]:
+    return tuple(sound(draft.file.virtual_services))
+
+
+@rule
+def _addresses(service: ServiceModel) -> tuple[Address, ...] | None:
+    return service.address
+
+
+@rule
+def _ports(service: ServiceModel) -> tuple[int, ...] | None:
+    return service.port
+
+
 def _surroundings(draft: Draft, report: Report) -> _Surroundings:
-    file = draft.file
-    is_sure = "defaults" not in draft.unsure
-    at: KeyPath = ("defaults", "check")
+    defaults = _defaults(draft)
+    are_carriers_known = draft.knows("virtual_routers", "addresses", "excluded_addresses")
     return _Surroundings(
-        defaults=file.defaults,
-        check=refine(None, file.defaults.check, at, report) if is_sure else CUT,
-        is_sure=is_sure,
-        carriers=None if "virtual_routers" in draft.unsure else _carriers(draft),
-        nodes={node.address: name for name, node in file.nodes.items()},
+        defaults=defaults,
+        check=level_of(defaults, None, ("defaults", "check"), report),
+        carriers=_carriers(draft) if are_carriers_known else None,
+        nodes=dict(_node_names(draft)),
     )
+
+
+@rule
+def _defaults(draft: Draft) -> Defaults:
+    return draft.file.defaults
+
+
+def _node_names(draft: Draft) -> Iterator[tuple[Address, str]]:
+    """A node whose address is not known is nobody's real server."""
+    for name, node in (known_nodes(draft) or {}).items():
+        address = address_of(node)
+        if address is not None:
+            yield address, name
 
 
 def _carriers(draft: Draft) -> Mapping[Address, str]:
@@ -94,21 +121,36 @@ def _build(
     around.names.add(single.name)
     _judge_identity(path, service, report)
     key = _key(service, single)
-    if key is None:
-        return None
-    _judge_key(path, service, single.name, key, around, report)
-    _judge_options(path, service, key, report)
+    if key is not None:
+        _judge_key(path, service, single.name, key, around, report)
+        _judge_netmask(path, service, key, report)
+    _judge_one_packet(path, service, report)
+    _judge_flags(path, service, report)
     judge_balance(path, service, report)
     heritage = Heritage(
         path=path,
-        key=key,
-        forwarding=service.forwarding or around.defaults.forwarding,
-        check=refine(around.check, service.check, (*path, "check"), report),
-        required=Required(service.checks_required),
-        is_sure=around.is_sure,
+        known_key=key,
+        service=service,
+        defaults=around.defaults,
+        check=level_of(service, around.check, (*path, "check"), report),
         nodes=around.nodes,
     )
-    real_servers, *backups = build_tiers(heritage, service, report)
+    tiers = build_tiers(heritage, report)
+    return None if key is None else _plan(path, service, single, key, tiers, around, report)
+
+
+@rule
+def _plan(
+    path: KeyPath,
+    service: ServiceModel,
+    single: Single,
+    key: Key,
+    tiers: Sequence[tuple[RealServer, ...]],
+    around: _Surroundings,
+    report: Report,
+) -> VirtualService:
+    router = router_of(path, service, key, around.carriers, report)
+    real_servers, *backups = tiers
     return VirtualService(
         name=single.name,
         service=_kernel_service(service, key),
@@ -122,7 +164,7 @@ def _build(
         drain_timeout=service.drain_timeout,
         panic_threshold=service.panic_threshold,
         damping=_damping(service),
-        router=router_of(path, service, key, around.carriers, report),
+        router=router,
     )
 
 
@@ -134,6 +176,8 @@ def _damping(service: ServiceModel) -> Damping | None:
 def _on_failure(service: ServiceModel, around: _Surroundings) -> OnFailure:
     if service.scheduler == "mh":
         return OnFailure.QUIESCE
+    if around.defaults is None:
+        raise Unsound
     return OnFailure(service.on_failure or around.defaults.on_failure)
 
 
@@ -148,6 +192,7 @@ def _judge_identity(path: KeyPath, service: ServiceModel, report: Report) -> Non
         report.wrong((*path, key), f"a service {kind} has no {key!r}")
 
 
+@rule
 def _key(service: ServiceModel, single: Single) -> Key | None:
     if service.fwmark is not None:
         return FwmarkKey(_FAMILIES[service.family], service.fwmark) if service.family else None
@@ -169,23 +214,40 @@ def _judge_key(
     around.keys.setdefault(key, name)
     if not isinstance(key, ServiceKey):
         return
-    if key.port == 0 and service.persistence is None:
-        hint = "port 0 is every port, and a client must stay with its server over all of them"
-        report.wrong((*path, "port"), "port 0 needs persistence", hint)
+    _judge_every_port(path, service, key, report)
     if around.carriers and key.address not in around.carriers:
         hint = "add it to the addresses of a virtual router"
         report.wrong((*path, "address"), f"{key.address} is carried by no virtual router", hint)
 
 
-def _judge_options(path: KeyPath, service: ServiceModel, key: Key, report: Report) -> None:
-    if service.one_packet and isinstance(key, ServiceKey) and key.protocol is not Protocol.UDP:
-        message = f"true is for udp and fwmark services, not {key.protocol.name.lower()}"
+@rule
+def _judge_every_port(
+    path: KeyPath, service: ServiceModel, key: ServiceKey, report: Report
+) -> None:
+    if key.port == 0 and service.persistence is None:
+        hint = "port 0 is every port, and a client must stay with its server over all of them"
+        report.wrong((*path, "port"), "port 0 needs persistence", hint)
+
+
+@rule
+def _judge_one_packet(path: KeyPath, service: ServiceModel, report: Report) -> None:
+    protocol = service.protocol or "tcp"
+    if service.one_packet and service.fwmark is None and protocol != "udp":
+        message = f"true is for udp and fwmark services, not {protocol}"
         report.wrong((*path, "one_packet"), message)
+
+
+@rule
+def _judge_flags(path: KeyPath, service: ServiceModel, report: Report) -> None:
     for i, flag in enumerate(service.scheduler_flags):
         scheduler = flag.partition("-")[0]
         if scheduler != service.scheduler:
             message = f"{flag} is an option of scheduler {scheduler}, not {service.scheduler}"
             report.wrong((*path, "scheduler_flags", i), message)
+
+
+@rule
+def _judge_netmask(path: KeyPath, service: ServiceModel, key: Key, report: Report) -> None:
     if service.persistence is None or service.persistence.netmask is None:
         return
     if service.persistence.netmask[0] is not key.family:

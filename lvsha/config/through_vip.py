@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Set
 from lvsha.config.checks import CHECKS, CheckMistake, CommonCheck
 from lvsha.config.document import Report
 from lvsha.config.draft import Draft
+from lvsha.config.mapping import rule
+from lvsha.config.routers import known_nodes
+from lvsha.config.schema import Node
 from lvsha.core.detour import Detour
 from lvsha.core.plan import VirtualService
 from lvsha.core.through import detour_services
@@ -56,8 +59,13 @@ def virtual_address(
 
 def judge_interfaces(draft: Draft, services: tuple[VirtualService, ...], report: Report) -> None:
     """The kernel must be told where the answers to detours come in."""
-    if detour_services(services) and "nodes" not in draft.unsure:
-        for name, node in draft.file.nodes.items():
-            if node.interface is None:
-                hint = "where the answers to checks via vip come in"
-                report.wrong(("nodes", name), "missing key 'interface'", hint)
+    if detour_services(services):
+        for name, node in (known_nodes(draft) or {}).items():
+            _judge_interface(name, node, report)
+
+
+@rule
+def _judge_interface(name: str, node: Node, report: Report) -> None:
+    if node.interface is None:
+        hint = "where the answers to checks via vip come in"
+        report.wrong(("nodes", name), "missing key 'interface'", hint)

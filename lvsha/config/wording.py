@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from lvsha.config.document import KeyPath, Report
 
 _LONGEST_VALUE = 60
+_NO_MERGE = "mappings are not merged here; an alias stands for the whole of what it names"
 _KINDS = {
     "bool_type": "true or false",
     "dict_type": "a mapping",
@@ -83,7 +84,7 @@ def report_errors(
                 report.wrong((*path, "type"), *not_one_of(detail["ctx"]["tag"], words))
             case "extra_forbidden":
                 key = str(location[-1])
-                hint = nearest(key, _known_keys(model, location[:-1]))
+                hint = _NO_MERGE if key == "<<" else nearest(key, _known_keys(model, location[:-1]))
                 report.wrong(path, f"unknown key {key!r}", hint)
             case _:
                 report.wrong(path, *_reword(detail))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import pytest
+
 from lvsha.core.plan import Check
 from lvsha.core.probes import HttpProbe, TcpProbe
 from tests.config.text import cluster, service
@@ -28,6 +30,17 @@ def test_without_a_check_a_server_is_always_up() -> None:
 
 def test_a_type_alone_has_the_documented_pace() -> None:
     assert _check(of_service="{type: tcp}") == Check(TcpProbe(), SERVER, 80, 2.0, 1.0, 2, 3)
+
+
+@pytest.mark.parametrize("level", ["defaults", "of_service", "of_server"])
+def test_keys_without_a_type_make_a_tcp_check(level: str) -> None:
+    assert _check(**{level: "{interval: 5s}"}) == Check(TcpProbe(), SERVER, 80, 5.0, 1.0, 2, 3)
+
+
+def test_keys_of_tcp_need_no_type() -> None:
+    check = _check(of_service="{send: PING}")
+    assert check is not None
+    assert check.probe == TcpProbe(send=b"PING")
 
 
 def test_a_service_inherits_the_check_of_defaults() -> None:

@@ -46,4 +46,4 @@ def test_mistakes_come_in_the_order_of_the_file(monkeypatch: pytest.MonkeyPatch)
         load("many_mistakes.yaml")
     places = [(mistake.line, mistake.column) for mistake in caught.value.mistakes]
     assert places == sorted(places)
-    assert len(places) == 10
+    assert len(places) == 11

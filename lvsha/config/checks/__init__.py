@@ -24,7 +24,15 @@ from lvsha.config.checks.tls import TlsCheck
 from lvsha.config.checks.udp import UdpCheck
 from lvsha.config.wording import WrongValueError, show
 
-__all__ = ["CHECKS", "PACE", "CheckMistake", "CheckType", "CommonCheck", "check_level"]
+__all__ = [
+    "CHECKS",
+    "DEFAULT_TYPE",
+    "PACE",
+    "CheckMistake",
+    "CheckType",
+    "CommonCheck",
+    "check_level",
+]
 
 CheckType: TypeAlias = (
     TcpCheck
@@ -46,6 +54,8 @@ CheckType: TypeAlias = (
 CHECKS: dict[str, type[CheckType]] = {
     model.model_fields["type"].default: model for model in get_args(CheckType)
 }
+DEFAULT_TYPE = "tcp"
+"""Of a check that has keys, but no type at any level."""
 PACE = frozenset(
     {"interval", "interval_down", "interval_transition", "jitter", "timeout", "rise", "fall"}
 )
