@@ -6,6 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from lvsha.config.checks import CHECKS
+from lvsha.core.detour import Origin
 from lvsha.core.plan import Check
 from lvsha.core.probes import (
     AgentProbe,
@@ -95,6 +97,27 @@ def test_inheritance_works_for_options_that_a_type_needs() -> None:
     assert check.probe == ScriptProbe(("/bin/ok",), "web")
 
 
-def test_an_smtp_check_without_tls_may_say_where_and_how_often() -> None:
-    check = check_of("type: smtp, port: 25, interval: 5s")
-    assert (check.port, check.interval) == (25, 5.0)
+NEEDED = {"script": ", exec: [/bin/ok]", "file": ", path: /x"}
+PACE = "interval: 5s, timeout: 3s, rise: 4, fall: 6, interval_down: 7s, jitter: 8"
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+@pytest.mark.parametrize("level", ["defaults", "service"])
+def test_every_type_takes_the_common_keys_at_every_level(kind: str, level: str) -> None:
+    text = f"type: {kind}{NEEDED.get(kind, '')}"
+    if level == "service":
+        check = check_of(f"{text}, {PACE}, address: 10.0.0.9, port: 99")
+        assert check.address == ip_address("10.0.0.9")
+        assert check.port in (99, 0)
+    else:
+        head = f"defaults: {{check: {{type: tcp, {PACE}}}}}\n"
+        plan = cluster(head + service(f"check: {{{text}}}"))
+        (check,) = plan.services[0].real_servers[0].checks
+    assert (check.interval, check.timeout, check.rise, check.fall) == (5.0, 3.0, 4, 6)
+    assert (check.interval_down, check.jitter) == (7.0, 8)
+
+
+@pytest.mark.parametrize("kind", [each for each in CHECKS if each not in ("script", "file")])
+def test_every_type_that_sends_packets_may_say_how_they_leave(kind: str) -> None:
+    check = check_of(f"type: {kind}, source: 192.168.1.11, device: eth0, mark: 7")
+    assert check.origin == Origin(ip_address("192.168.1.11"), "eth0", 7)

@@ -30,8 +30,7 @@ class GrpcCheck(TlsKeys):
     def mistakes(self) -> Iterator[CheckMistake]:
         yield from super().mistakes()
         if not self.tls:
-            for key in sorted(self.model_fields_set & TlsKeys.__annotations__.keys()):
-                yield CheckMistake(key, "of no use without tls: true")
+            yield from self.without("tls")
 
     def probe(self) -> GrpcProbe:
         return GrpcProbe(self.service, self.tls_options() if self.tls else None)

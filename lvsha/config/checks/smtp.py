@@ -24,8 +24,7 @@ class SmtpCheck(TlsKeys):
     def mistakes(self) -> Iterator[CheckMistake]:
         yield from super().mistakes()
         if not self.starttls:
-            for key in sorted(TlsKeys.__annotations__.keys() & self.model_fields_set):
-                yield CheckMistake(key, "of no use without starttls: true")
+            yield from self.without("starttls")
 
     def probe(self) -> SmtpProbe:
         return SmtpProbe(self.helo, self.tls_options() if self.starttls else None)

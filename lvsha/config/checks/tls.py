@@ -48,6 +48,11 @@ class TlsKeys(CommonCheck):
         if self.key is not None and self.cert is None:
             yield CheckMistake("key", "of no use without cert")
 
+    def without(self, switch: str) -> Iterator[CheckMistake]:
+        """What is said of TLS where `switch` leaves it off."""
+        for key in sorted(self.model_fields_set & TlsKeys.__annotations__.keys()):
+            yield CheckMistake(key, f"of no use without {switch}: true")
+
     def tls_options(self) -> TlsOptions:
         return TlsOptions(self.ca, self.verify, self.sni, self.cert, self.key, self.min_days)
 
