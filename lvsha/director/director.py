@@ -25,6 +25,7 @@ from lvsha.core.messages import (
     VrrpStatus,
 )
 from lvsha.core.plan import Check, DirectorPlan
+from lvsha.core.types import Key
 from lvsha.director import metrics, snapshot
 from lvsha.director.balancer import Balancer
 from lvsha.director.board import Board
@@ -38,6 +39,7 @@ from lvsha.director.reconciler import Reconciler
 from lvsha.director.settings import Settings
 from lvsha.director.web import Web
 from lvsha.errors import LvshaError
+from lvsha.kernel.claims import LinkClaims
 from lvsha.kernel.ipvs import KernelIpvs
 from lvsha.kernel.ports import Ipvs, Sysctls
 from lvsha.kernel.sysctls import KernelSysctls
@@ -72,7 +74,8 @@ class Director:
         self._channel = channel
         self._runtime_dir = runtime_dir
         self._open_ipvs = open_ipvs
-        self._checkers = Checkers(Prober(), self._judged, limit=raise_descriptor_limit())
+        prober = Prober(LinkClaims(), self._is_laid)
+        self._checkers = Checkers(prober, self._judged, limit=raise_descriptor_limit())
         self._board = Board(self._checkers.health)
         self._balancer = Balancer(self._board, runtime_dir, tell=channel.send)
         self._services = self._balancer.services
@@ -267,6 +270,11 @@ class Director:
             table.adopt()
             self._balancer.open(ipvs, table)
             self._table, self._counters, self._settings.ipvs = table, Counters(ipvs), ipvs
+
+    def _is_laid(self, key: Key) -> bool:
+        """Whether the kernel has a service and its destinations, as far as we know."""
+        found = self._table.known.get(key) if self._table else None
+        return found is not None and len(found.destinations) > 0
 
     def _take_checks(self, plan: DirectorPlan) -> None:
         """Checks and services change in one step: nobody sees one without the other.

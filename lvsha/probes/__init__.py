@@ -29,7 +29,8 @@ from lvsha.core.probes import (
     TlsProbe,
     UdpProbe,
 )
-from lvsha.probes.detour import by_detour
+from lvsha.core.types import Key
+from lvsha.probes.detour import Claims, by_detour
 from lvsha.probes.engine import Attempt, Done, Engine, Flight
 
 PROBES: Mapping[type[Probe], str] = {
@@ -61,17 +62,26 @@ def attempt(check: Check) -> Attempt:
 
 
 class Prober:
-    """Makes probes of checks, all on the running event loop."""
+    """Makes probes of checks, all on the running event loop.
 
-    def __init__(self) -> None:
+    `claims` are its links'; `is_laid` says whether the kernel has the service of a detour.
+    """
+
+    def __init__(
+        self, claims: Claims | None = None, is_laid: Callable[[Key], bool] = lambda _: True
+    ) -> None:
         self._engine = Engine()
+        self._claims = claims
+        self._is_laid = is_laid
 
     def prepare(self, check: Check) -> Start:
         """What starts one probe of this check; made once, called at every turn."""
         once = attempt(check)
         if check.origin is not None and check.origin.detour is not None:
-            once = by_detour(check, once)
+            once = by_detour(check, once, self._claims, self._is_laid)
         return lambda done: self._engine.start(once, check.timeout, done)
 
     def close(self) -> None:
         self._engine.close()
+        if self._claims is not None:
+            self._claims.close()

@@ -3,39 +3,89 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
+from lvsha.core.detour import Detour, Origin
 from lvsha.core.plan import Check
 from lvsha.core.probes import DnsProbe, UdpProbe
-from lvsha.core.types import Address, endpoint
+from lvsha.core.types import Address, Family, FwmarkKey, Key, endpoint
 from lvsha.errors import DeadlineError, InconclusiveError, ProbeError
 from lvsha.probes.connection import CONNECTING
-from lvsha.probes.engine import Attempt, Finding
+from lvsha.probes.engine import Attempt, Finding, released
+from lvsha.probes.origin import source_towards
 
 
-def by_detour(check: Check, once: Attempt) -> Attempt:
-    """An attempt of this check whose messages say by which way it went."""
-    assert check.origin is not None
-    assert check.origin.detour is not None
+class Claims(Protocol):
+    """Who on a link answers for an address: `lvsha.kernel.claims`, or a script in a test."""
+
+    def ask(self, link: str, server: Address, address: Address, source: Address) -> Any: ...
+
+    def has_answered(self, question: Any) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+def by_detour(
+    check: Check, once: Attempt, claims: Claims | None, is_laid: Callable[[Key], bool]
+) -> Attempt:
+    """An attempt of this check whose messages say by which way it went.
+
+    What passes fails all the same where the server answers on the link for the virtual address.
+    """
+    origin, detour = _way(check)
+    key = FwmarkKey(Family.of(check.address), origin.mark)
     where = f"the virtual address {endpoint(check.address, check.port)} by way of this server"
 
+    def asked() -> Any:
+        source = origin.source or source_towards(detour.server)
+        return claims and claims.ask(detour.link, detour.server, check.address, source)
+
     async def attempt() -> str | Finding:
+        if not is_laid(key):
+            raise InconclusiveError(f"this machine's IPVS has no detour by {detour.server}")
         try:
+            question = asked()
             found = await once()
-        except DeadlineError as error:
-            raise _silence(check, f"no answer at {where}: {error}") from None
+            if question is None and (question := asked()) is not None:
+                await released(-1)  # by now the kernel knows where on the link it is
+                found = await once()
         except ProbeError as error:
+            if _unheard(check, error):
+                raise _silence(check, f"no answer at {where}: {error}") from None
             raise ProbeError(f"at {where}: {error}") from None
+        if claims is not None and question is not None and claims.has_answered(question):
+            raise ProbeError(_theft(check.address))
         return f"{found} at the virtual address" if isinstance(found, str) else found
 
     return attempt
 
 
+def _way(check: Check) -> tuple[Origin, Detour]:
+    origin = check.origin
+    if origin is None or origin.detour is None:
+        raise ValueError("a check by a detour")
+    return origin, origin.detour
+
+
+def _theft(address: Address) -> str:
+    if address.version == 4:
+        what = f"answers ARP for {address}, which only the master may: see arp_ignore"
+    else:
+        what = f"answers neighbour solicitations for {address}, which only the master may"
+    return f"{what}; clients that hear it pass the directors by"
+
+
+def _unheard(check: Check, error: ProbeError) -> bool:
+    """Whether nothing at all came from the server."""
+    if isinstance(check.probe, UdpProbe | DnsProbe) and isinstance(error, DeadlineError):
+        return True
+    return str(error).endswith(f"while {CONNECTING}")
+
+
 def _silence(check: Check, text: str) -> ProbeError:
     """The server's fault, unless this machine could not have heard it. InconclusiveError then."""
-    datagrams = isinstance(check.probe, UdpProbe | DnsProbe)
-    if not datagrams and not text.endswith(CONNECTING):
-        return ProbeError(text)
     interface = _deaf(check)
     if interface:
         setting = f"net.ipv4.conf.{interface}.accept_local"
@@ -45,9 +95,7 @@ def _silence(check: Check, text: str) -> ProbeError:
 
 def _deaf(check: Check) -> str:
     """The interface by which this machine takes no packets from an address that is its own."""
-    assert check.origin is not None
-    assert check.origin.detour is not None
-    interface = check.origin.detour.interface
+    interface = _way(check)[1].interface
     if check.address.version == 6 or not _is_own(check.address):
         return ""
     accepting = any(_accepts_local(each) for each in ("all", interface))

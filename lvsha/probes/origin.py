@@ -30,9 +30,8 @@ def set_out(sock: socket.socket, origin: Origin) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("I", origin.mark))
         source = origin.source
         if origin.detour is not None:
-            doing = f"towards {origin.detour.server}"
             _limit_hops(sock, origin.detour.hops)
-            source = source or _source_towards(origin.detour.server)
+            source = source or source_towards(origin.detour.server)
         if source is not None:
             doing = f"source {source}"
             if sock.type == socket.SOCK_STREAM:
@@ -42,6 +41,16 @@ def set_out(sock: socket.socket, origin: Origin) -> None:
         faults.at_once(error.errno, doing)
 
 
+def source_towards(server: Address) -> Address:
+    """This machine's address as a server sees it. InconclusiveError: there is no way to it."""
+    try:
+        with socket.socket(Family.of(server), socket.SOCK_DGRAM) as trial:
+            trial.connect((str(server), _ANY_PORT))  # nothing is sent
+            return ip_address(trial.getsockname()[0])
+    except OSError as error:
+        faults.at_once(error.errno, f"towards {server}")
+
+
 def _limit_hops(sock: socket.socket, hops: int | None) -> None:
     if hops is None:
         return
@@ -49,10 +58,3 @@ def _limit_hops(sock: socket.socket, hops: int | None) -> None:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
     else:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, hops)
-
-
-def _source_towards(server: Address) -> Address:
-    """This machine's address as `server` would see it; nothing is sent."""
-    with socket.socket(Family.of(server), socket.SOCK_DGRAM) as trial:
-        trial.connect((str(server), _ANY_PORT))
-        return ip_address(trial.getsockname()[0])

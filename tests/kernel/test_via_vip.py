@@ -5,6 +5,8 @@ One cluster stands for the whole file; each test leaves it as it found it.
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lvsha.lab.nodes import LVSHA, DirectorNode, wait_for
-from lvsha.lab.responder import Responder
+from lvsha.lab.responder import Manner, Responder
 from lvsha.lab.topology import Cluster, Lab, cluster
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
@@ -124,7 +126,12 @@ def settle(pair: Pair) -> None:
         for node in pair.nodes:
             wait_for(f"all up on {node.machine.name}", lambda node=node: all_up(node), 30)
     except TimeoutError as error:
-        told = {node.machine.name: servers(node) for node in pair.nodes}
+        told = [
+            f"{name} on {node.machine.name}: {server['message']}"
+            for node in pair.nodes
+            for name, server in servers(node).items()
+            if server["health"] != "UP"
+        ]
         raise AssertionError(f"{error}: {told}") from None
 
 
@@ -161,15 +168,145 @@ def test_a_vip_missing_on_a_server_is_found_on_both_nodes_until_it_is_back(pair,
     pair.machines[machine].ip(f"address delete {address} dev {device}")
     name = f"{way} {server}"
     for node in pair.nodes:
-        wait_for("the server DOWN", lambda node=node: health(node)[name] == "DOWN", 15)
-        told = servers(node)[name]["message"]
+        told = down(node, name)
         assert told.startswith(f"no answer at the virtual address {name_of(address)}")
         assert told.endswith("while connecting; is the address on its loopback?")
-        others = {each for each, state in health(node).items() if state != "UP"}
-        assert others == {name}
+        assert only_down(node) == {name}
     pair.set_up(machine)
     for node in pair.nodes:
         wait_for("the server UP", lambda node=node: health(node)[name] == "UP", 15)
+
+
+def test_a_server_that_answers_arp_for_the_vip_is_found_until_it_is_silent(pair):
+    pair.machines["rs1"].sysctl("net.ipv4.conf.all.arp_ignore", 0)
+    for node in pair.nodes:
+        told = down(node, "dr4 192.168.1.21:80")
+        assert told.startswith("answers ARP for 192.168.1.100, which only the master may")
+        assert only_down(node) == {"dr4 192.168.1.21:80"}
+    pair.set_up("rs1")
+
+
+def test_a_vip_on_a_servers_interface_is_found_as_it_answers_its_neighbours(pair):
+    pair.machines["rs1"].ip("address add 2001:db8:1::100/128 dev eth0 nodad")
+    for node in pair.nodes:
+        told = down(node, "dr6 [2001:db8:1::21]:80")
+        assert told.startswith("answers neighbour solicitations for 2001:db8:1::100, which only")
+        assert only_down(node) == {"dr6 [2001:db8:1::21]:80"}
+    pair.machines["rs1"].ip("address delete 2001:db8:1::100/128 dev eth0")
+
+
+def test_a_server_that_passes_packets_on_does_not_hide_its_missing_vip(pair):
+    rs1 = pair.machines["rs1"]
+    rs1.sysctl("net.ipv4.ip_forward", 1)
+    rs1.ip("address delete 192.168.1.100/32 dev lo")
+    for node in pair.nodes:
+        told = down(node, "dr4 192.168.1.21:80")
+        assert told.endswith("host unreachable while connecting; is the address on its loopback?")
+    rs1.sysctl("net.ipv4.ip_forward", 0)
+    pair.set_up("rs1")
+
+
+def test_a_dead_program_is_told_from_a_missing_vip(pair):
+    pair.servers[1].become(Manner.REFUSE)
+    for node in pair.nodes:
+        wanted = "at the virtual address 192.168.1.100:80 by way of this server: connection refused"
+        assert down(node, "dr4 192.168.1.22:80") == wanted
+    pair.servers[1].become(Manner.ANSWER)
+
+
+def test_detours_are_in_the_table_and_no_service_of_the_status(pair):
+    for node in pair.nodes:
+        assert len(detours(node)) == 6
+        names = [service["name"] for service in node.status()["virtual_services"]]
+        assert names == ["dr4", "dr6", "tun4", "tun6", "straight"]
+        assert node.command("plan").stdout == ""
+
+
+def test_a_detour_taken_out_by_hand_comes_back(pair):
+    (mark,) = [mark for mark, listed in detours(pair.lb2).items() if listed == ["192.168.1.21:0"]]
+    pair.lb2.machine.run("ipvsadm", "-D", "-f", mark)
+    wait_for("the detour back", lambda: len(detours(pair.lb2)) == 6, 15)
+    assert "detour by" in pair.lb2.events("ipvs.drift")[-1]["service"]
+
+
+def test_the_next_director_process_takes_the_detours_as_they_are(pair):
+    settle(pair)
+    applied = len(pair.lb2.events("ipvs.applied"))
+    before = pair.lb2.status()["pids"]["director"]
+    os.kill(before, signal.SIGKILL)
+    wait_for("another director", lambda: is_another(pair.lb2, before), 30)
+    wait_for("all up again", lambda: all_up(pair.lb2), 30)
+    assert len(pair.lb2.events("ipvs.applied")) == applied
+
+
+def test_a_failover_there_and_back_takes_nobody_out(pair):
+    before = falls(pair.lb1), falls(pair.lb2)
+    pair.lb1.stop()
+    wait_for("lb2 MASTER", lambda: is_master(pair.lb2), 30)
+    for way, (*_, server) in WAYS.items():
+        rounds(pair.lb2, f"{way} {server}")
+    assert all_up(pair.lb2)
+    pair.lb1.start()
+    settle(pair)
+    for way, (*_, server) in WAYS.items():
+        rounds(pair.lb2, f"{way} {server}")
+    assert all_up(pair.lb2)
+    assert (falls(pair.lb1), falls(pair.lb2)) == before
+
+
+def test_a_file_without_such_checks_takes_the_detours_away(pair):
+    pair.file.write_text(FILE.replace("via: vip, ", ""))
+    assert pair.lb1.command("reload").returncode == 0
+    assert detours(pair.lb1) == {}
+    pair.file.write_text(FILE)
+    assert pair.lb1.command("reload").returncode == 0
+    assert len(detours(pair.lb1)) == 6
+
+
+def down(node: DirectorNode, name: str) -> str:
+    """The message of a server, once it is DOWN."""
+    wait_for(f"{name} DOWN", lambda: health(node)[name] == "DOWN", 15)
+    return servers(node)[name]["message"]
+
+
+def only_down(node: DirectorNode) -> set[str]:
+    return {name for name, found in health(node).items() if found != "UP"}
+
+
+def detours(node: DirectorNode) -> dict[str, list[str]]:
+    """The destinations of services by firewall mark, as the real ipvsadm lists them."""
+    found: dict[str, list[str]] = {}
+    mark = ""
+    for line in node.machine.run("ipvsadm", "-ln").splitlines():
+        words = line.split()
+        if words[0] == "->":
+            if mark and words[1] != "RemoteAddress:Port":
+                found[mark].append(words[1])
+        else:
+            mark = words[1] if words[0] == "FWM" else ""
+            if mark:
+                found[mark] = []
+    return found
+
+
+def falls(node: DirectorNode) -> int:
+    return sum(event["new"] == "DOWN" for event in node.events("health.changed"))
+
+
+def rounds(node: DirectorNode, name: str, count: int = 6) -> None:
+    """Wait for that many probes of a server: each message has its own time."""
+    seen: set[str] = set()
+
+    def look() -> bool:
+        seen.add(servers(node)[name]["message"])
+        return len(seen) >= count
+
+    wait_for(f"{count} probes of {name}", look, 60)
+
+
+def is_another(node: DirectorNode, pid: int) -> bool:
+    found = node.status()
+    return bool(found) and found["pids"]["director"] not in (pid, 0)
 
 
 def name_of(address: str) -> str:
