@@ -38,6 +38,8 @@ def understand(line: str) -> Said:
         elif word in _UP:
             up = _UP[word]
         elif not _CONNECTIONS.fullmatch(word):
-            raise ValueError(f"{word[:40]!r} is not an agent's word")
+            text = ascii(word)
+            shown = text if len(text) <= 42 else f"{text[:40]}…'"
+            raise ValueError(f"{shown} is not an agent's word")
     advises = percent is not None or admin is not None
     return Said(up, Advice(percent, None, admin) if advises else None, reason.strip())

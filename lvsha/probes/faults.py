@@ -46,6 +46,11 @@ def _words(code: int | None) -> str:
 
 
 def excerpt(data: bytes) -> str:
-    """The beginning of what somebody sent, on one printable line."""
-    text = data[:40].decode("latin-1").encode("unicode_escape").decode("ascii")
-    return text + ("…" if len(data) > 40 else "")
+    """The beginning of what somebody sent, on one printable line that is not too long."""
+    shown = ""
+    for byte in data[:40]:
+        text = chr(byte).encode("unicode_escape").decode("ascii")
+        if len(shown) + len(text) > 60:
+            return f"{shown}…"
+        shown += text
+    return shown + ("…" if len(data) > 40 else "")
