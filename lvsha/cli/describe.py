@@ -8,7 +8,7 @@ from lvsha.config.resolve import NodePlans
 from lvsha.core.authentication import HmacKeys, Password
 from lvsha.core.detour import Origin
 from lvsha.core.ipvsadm.lines import flag_names
-from lvsha.core.plan import Check, RealServer, Required, VirtualRouter, VirtualService
+from lvsha.core.plan import Check, Initial, RealServer, Required, VirtualRouter, VirtualService
 from lvsha.core.types import Forwarding, FwmarkKey, ServiceFlags, Timeouts, TunnelType
 
 
@@ -21,6 +21,9 @@ def _lines(plans: NodePlans) -> Iterator[str]:
     yield f"cluster {plans.director.cluster}, node {plans.director.node}"
     for router in plans.vrrp.routers:
         yield _router(router)
+        yield from (f"    {words}" for words in _following(router))
+    for group in plans.vrrp.sync_groups:
+        yield f"  sync group {group.name}: {' '.join(group.routers)}"
     for service in plans.director.services:
         yield _service(service)
         yield from (f"    note: {note}" for note in _notes(service))
@@ -54,6 +57,14 @@ def _protocol(router: VirtualRouter) -> Iterator[str]:
     """What of it is not as usual."""
     if router.version == 2:
         yield "version 2"
+    if router.virtual_mac:
+        yield "virtual MAC"
+    if not router.preempt:
+        yield "does not preempt"
+    if router.preempt_delay:
+        yield f"preempts after {router.preempt_delay:g} s"
+    if router.startup_delay:
+        yield f"listens first for {router.startup_delay:g} s"
     if router.peers:
         yield f"from {router.source} to {' '.join(map(str, router.peers))}"
     match router.authentication:
@@ -61,6 +72,16 @@ def _protocol(router: VirtualRouter) -> Iterator[str]:
             yield "by password"
         case HmacKeys(active=active):
             yield f"signed with key {active}"
+
+
+def _following(router: VirtualRouter) -> Iterator[str]:
+    """What decides with it, and what moves with it."""
+    for track in router.tracks:
+        worth = "else a fault" if track.weight is None else f"weight {track.weight}"
+        yield f"track {track.target}, {worth}"
+    yield from map(str, (*router.routes, *router.rules))
+    if router.hook is not None:
+        yield f"on change run {' '.join(router.hook.exec)} as {router.hook.user}"
 
 
 def _service(service: VirtualService) -> str:
@@ -91,6 +112,8 @@ def _balance(service: VirtualService) -> Iterator[str]:
         )
     if service.slow_start:
         yield f"slow start {service.slow_start:g} s"
+    if service.initial is not Initial.KERNEL:
+        yield f"{service.initial.value} until the first verdict"
     if service.router is not None:
         yield f"only on the master of {service.router}"
 
@@ -99,6 +122,9 @@ def _notes(service: VirtualService) -> Iterator[str]:
     """What is no mistake and may yet surprise."""
     if service.keeps_places and not service.service.flags & ServiceFlags.SCHED1:
         yield "without the flag mh-fallback, clients of a failed server get no answer"
+    if not service.real_servers:
+        yield "no real server: nothing is served"
+        return
     possible = sum(server.weight for server in service.real_servers)
     if service.quorum > possible:
         yield f"quorum {service.quorum} is more than all weights together: {possible} is enough"

@@ -70,7 +70,10 @@ def cli() -> None:
 @cli.command()
 @cluster_file
 def run(file: Path | None, node: str | None, runtime_dir: Path | None) -> None:
-    """Run the daemon in the foreground until SIGTERM; SIGHUP reads the file again."""
+    """Run the daemon in the foreground until SIGTERM.
+
+    SIGHUP reads the file again. Logs go to stderr.
+    """
     from lvsha.cli.daemon import run_daemon
 
     run_daemon(file, node, runtime_dir)
@@ -97,9 +100,9 @@ def schema() -> None:
 @cli.command()
 @cluster_file
 def plan(file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
-    """Print the kernel changes a start or reload would make now, as ipvsadm lines.
+    """Print the kernel changes a start or reload would make now.
 
-    Exits with 3 when there are any. Changes nothing.
+    They are ipvsadm lines; exits with 3 when there are any. Changes nothing.
     """
     from lvsha.cli.plans import kernel_changes
 
@@ -132,7 +135,10 @@ def status(file: Path | None, node: str | None, runtime_dir: Path | None, as_jso
 @cli.command()
 @cluster_file
 def reload(file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
-    """Make the running daemon read its file again; a bad file changes nothing."""
+    """Make the running daemon read its file again.
+
+    A bad file changes nothing.
+    """
     directory = _runtime_dir(file, runtime_dir)
     if node is not None:
         _require_node(node, control.get(directory, "/status")["node"], directory)
@@ -161,19 +167,19 @@ def _order_command(verb: str, metavar: str, text: str) -> None:
         return 0
 
 
-_order_command("drain", "SERVICE SERVER", "No new connections; out when those it has are gone.")
-_order_command("enable", "SERVICE SERVER", "Take a server that was drained or disabled back.")
+_order_command("drain", "SERVICE SERVER", "Let a server end its connections, then take it out.")
+_order_command("enable", "SERVICE SERVER", "Take a drained or disabled server back.")
 _order_command("disable", "SERVICE SERVER", "Take a server out as if its checks had failed.")
-_order_command("weight", "SERVICE SERVER N", "Another weight than the file's; the file's ends it.")
+_order_command("weight", "SERVICE SERVER N", "Give a server another weight; the file's ends that.")
 
 
 @cli.command()
 @click.argument("router")
 @cluster_file
 def failover(router: str, file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
-    """Hand ROUTER over to another node, and stay behind whoever is master until it fails over.
+    """Hand a virtual router over to another node.
 
-    To have it back, run the same there.
+    This one stays behind whoever is master until that fails. To have it back, run the same there.
     """
     from lvsha.cli.failover import fail_over
 
@@ -192,9 +198,9 @@ def failover(router: str, file: Path | None, node: str | None, runtime_dir: Path
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
 @click.argument("interface")
 def sniff(interface: str, count: int | None, as_json: bool) -> int:
-    """Print VRRP, ARP and neighbour discovery on INTERFACE as they come, a line each.
+    """Print VRRP, ARP and neighbour discovery as they come.
 
-    Goes on until ^C. Needs scapy: pip install 'lvsha[sniff]'
+    A line each, until ^C. Needs scapy: pip install 'lvsha[sniff]'
     """
     from lvsha.cli.sniff import sniff as run_sniff
 
@@ -204,7 +210,10 @@ def sniff(interface: str, count: int | None, as_json: bool) -> int:
 @cli.command()
 @click.option("--plain", is_flag=True, help="Lines instead of a live picture.")
 def demo(plain: bool) -> int:
-    """Show the whole system in a lab on this machine, with traffic, failures and fail-over."""
+    """Show the whole system in a lab on this machine.
+
+    With traffic, failures and fail-over; it ends with what was measured.
+    """
     from lvsha.lab.demo import demo as run_demo
 
     return run_demo(plain=plain)
@@ -213,7 +222,7 @@ def demo(plain: bool) -> int:
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def ipvsadm(words: tuple[str, ...]) -> int:
-    """Do what ipvsadm does, with its own grammar, output and exit codes."""
+    """Do what ipvsadm does: its grammar, output and exit codes."""
     from lvsha.cli.ipvsadm import main as run_ipvsadm
 
     return run_ipvsadm(list(words))
@@ -221,7 +230,10 @@ def ipvsadm(words: tuple[str, ...]) -> int:
 
 @cli.group()
 def realserver() -> None:
-    """Set this machine up as a real server: VIPs on lo, ARP sysctls, tunnel device."""
+    """Set this machine up as a real server.
+
+    That is: virtual addresses on lo, ARP sysctls before them, the tunnel device.
+    """
 
 
 def _realserver_command(name: str, text: str) -> None:

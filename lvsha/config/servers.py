@@ -240,7 +240,7 @@ class _Builder:
                 return None
             address = virtual
         check = settled.aimed_at(address, self._port(server), detour)
-        if check.port == 0 and settled.common.uses_port:
+        if check.port == 0 and settled.common.uses_port and settled.common.needs_port:
             hint = "the real server's port is 0; say which one to probe"
             self._report.wrong(settled.spec.at, "missing key 'port'", hint)
         source = settled.common.source

@@ -121,3 +121,18 @@ def test_every_type_takes_the_common_keys_at_every_level(kind: str, level: str) 
 def test_every_type_that_sends_packets_may_say_how_they_leave(kind: str) -> None:
     check = check_of(f"type: {kind}, source: 192.168.1.11, device: eth0, mark: 7")
     assert check.origin == Origin(ip_address("192.168.1.11"), "eth0", 7)
+
+
+def test_a_program_needs_no_port() -> None:
+    """It may find its own; in LVSHA_PORT it has the real server's, which is 0 here."""
+    plan = cluster("""\
+        virtual_services:
+          - name: mark
+            fwmark: 7
+            family: ipv4
+            forwarding: dr
+            check: {type: script, exec: [/bin/ok]}
+            real_servers: [10.0.0.1]
+        """)
+    (check,) = plan.services[0].real_servers[0].checks
+    assert check.port == 0

@@ -86,3 +86,37 @@ def test_the_schedulers_options_stand_beside_it():
 def test_the_connection_timeouts_of_the_file_are_told():
     plans = resolve(cluster("timeouts: {tcp: 15m, udp: 30s}\n"), "lb1")
     assert "  timeouts tcp 900 s, udp 30 s" in describe(plans).splitlines()
+
+
+def test_what_a_router_follows_and_takes_along_is_listed_below_it():
+    text = router(
+        "preempt: false",
+        "startup_delay: 3s",
+        "virtual_mac: true",
+        "track: [{interface: eth1}, {service: http, weight: -60}]",
+        "routes: [{to: 10.0.0.0/8, via: 192.168.1.1}]",
+        "rules: [{from: 192.168.1.100/32, table: 100}]",
+        "hooks: {on_change: {exec: [/bin/tell, me]}}",
+    )
+    said = describe(resolve(cluster(service() + text), "lb1")).splitlines()
+    assert said[1].endswith("virtual MAC, does not preempt, listens first for 3 s")
+    assert [line.strip() for line in said[2:7]] == [
+        "track interface eth1, else a fault",
+        "track service http, weight -60",
+        "route 10.0.0.0/8 via 192.168.1.1",
+        "rule from 192.168.1.100/32 table 100",
+        "on change run /bin/tell me as nobody",
+    ]
+
+
+def test_routers_that_move_together_are_named():
+    other = (
+        "  - {name: two, virtual_router_id: 52, addresses: [192.168.1.101]}\n"
+        "sync_groups: [{name: both, routers: [web, two]}]\n"
+    )
+    said = describe(resolve(cluster(router() + other), "lb1")).splitlines()
+    assert "  sync group both: web two" in said
+
+
+def test_a_service_without_servers_is_noted():
+    assert "    note: no real server: nothing is served" in lines(servers="[]")

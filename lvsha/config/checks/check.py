@@ -32,6 +32,7 @@ class CommonCheck(Strict):
     """What a check of any type may say."""
 
     uses_port: ClassVar[bool] = True
+    needs_port: ClassVar[bool] = True
     uses_network: ClassVar[bool] = True
     can_detour: ClassVar[bool] = True
 

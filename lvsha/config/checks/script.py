@@ -49,6 +49,7 @@ class ScriptCheck(CommonCheck):
     It finds the target in LVSHA_ADDRESS and LVSHA_PORT, and is killed at the deadline.
     """
 
+    needs_port: ClassVar[bool] = False
     uses_network: ClassVar[bool] = False
     can_detour: ClassVar[bool] = False
 
