@@ -15,7 +15,7 @@ import pytest
 
 from lvsha.lab.nodes import LVSHA, DirectorNode, wait_for
 from lvsha.lab.responder import Manner, Responder
-from lvsha.lab.topology import Cluster, Lab, cluster
+from lvsha.lab.topology import FRONT, VIRTUAL, Cluster, Lab, cluster
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
@@ -55,6 +55,13 @@ virtual_services:
     port: 80
     forwarding: tun
     real_servers: ["2001:db8:1::23"]
+  - name: udp4
+    protocol: udp
+    address: 192.168.1.100
+    port: 80
+    forwarding: dr
+    check: {{type: udp, via: vip, send: who, expect: rs1, {PACE}}}
+    real_servers: [192.168.1.21]
   - name: straight
     address: 192.168.1.100
     port: 81
@@ -62,6 +69,10 @@ virtual_services:
     check: {{type: tcp, {PACE}, via: server}}
     real_servers: [192.168.1.21]
 """
+HTTP = "HTTP 200 at the virtual address in "
+FOUND = {"udp4": "a reply of 3 bytes at the virtual address in ", "straight": "connected in "}
+AT_RS1 = {"dr4 192.168.1.21:80", "udp4 192.168.1.21:80"}
+"""Whom a fault of the address 192.168.1.100 on rs1 brings down."""
 WAYS = {
     "dr4": ("rs1", "lo", "192.168.1.100/32", "192.168.1.21:80"),
     "dr6": ("rs1", "lo", "2001:db8:1::100/128", "[2001:db8:1::21]:80"),
@@ -78,7 +89,10 @@ class Pair:
         self.file.write_text(FILE)
         self.folder = folder
         self.machines = {machine.name: machine for machine in machines.real_servers}
-        self.servers = [Responder(machine, [80, 81]) for machine in machines.real_servers]
+        vip = FRONT.addresses(VIRTUAL)[0].ip
+        self.servers = [Responder(each, [80, 81], [vip]) for each in machines.real_servers]
+        for machine in machines.directors:
+            machine.sysctl("net.ipv4.conf.all.rp_filter", 1)
         self.lb1, self.lb2 = (DirectorNode(m, self.file, folder) for m in machines.directors)
         for name in self.machines:
             self.set_up(name)
@@ -158,8 +172,8 @@ def pair(standing: Pair) -> Pair:
 def test_healthy_servers_are_up_through_the_vip_on_master_and_backup(pair):
     for node in pair.nodes:
         for name, server in servers(node).items():
-            wanted = "HTTP 200 at the virtual address" if "straight" not in name else "connected"
-            assert server["message"].startswith(wanted), name
+            service, _ = name.split()
+            assert server["message"].startswith(FOUND.get(service, HTTP)), name
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -171,7 +185,7 @@ def test_a_vip_missing_on_a_server_is_found_on_both_nodes_until_it_is_back(pair,
         told = down(node, name)
         assert told.startswith(f"no answer at the virtual address {name_of(address)}")
         assert told.endswith("while connecting; is the address on its loopback?")
-        assert only_down(node) == {name}
+        assert only_down(node) - {"udp4 192.168.1.21:80"} == {name}
     pair.set_up(machine)
     for node in pair.nodes:
         wait_for("the server UP", lambda node=node: health(node)[name] == "UP", 15)
@@ -182,7 +196,7 @@ def test_a_server_that_answers_arp_for_the_vip_is_found_until_it_is_silent(pair)
     for node in pair.nodes:
         told = down(node, "dr4 192.168.1.21:80")
         assert told.startswith("answers ARP for 192.168.1.100, which only the master may")
-        assert only_down(node) == {"dr4 192.168.1.21:80"}
+        wait_for("both DOWN", lambda node=node: only_down(node) == AT_RS1, 15)
     pair.set_up("rs1")
 
 
@@ -202,6 +216,7 @@ def test_a_server_that_passes_packets_on_does_not_hide_its_missing_vip(pair):
     for node in pair.nodes:
         told = down(node, "dr4 192.168.1.21:80")
         assert told.endswith("host unreachable while connecting; is the address on its loopback?")
+        wait_for("both DOWN", lambda node=node: only_down(node) == AT_RS1, 15)
     rs1.sysctl("net.ipv4.ip_forward", 0)
     pair.set_up("rs1")
 
@@ -218,7 +233,7 @@ def test_detours_are_in_the_table_and_no_service_of_the_status(pair):
     for node in pair.nodes:
         assert len(detours(node)) == 6
         names = [service["name"] for service in node.status()["virtual_services"]]
-        assert names == ["dr4", "dr6", "tun4", "tun6", "straight"]
+        assert names == ["dr4", "dr6", "tun4", "tun6", "udp4", "straight"]
         assert node.command("plan").stdout == ""
 
 
