@@ -14,7 +14,7 @@ from lvsha.lab.nodes import LVSHA, DirectorNode, wait_for
 from lvsha.lab.topology import DIRECTOR, FRONT, INNER, Lab, Namespace
 from tests.network import run
 
-PATIENCE = 20.0
+PATIENCE = 45.0
 """Seconds after which what should happen is taken not to happen."""
 
 HEAD = """\
