@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol, TypeAlias
@@ -126,9 +126,9 @@ class Checkers:
         """
         wanted = dict.fromkeys(checks)
         known = {}
-        for check in [check for check in self._watches if check not in wanted]:
+        for check in _lacking(self._watches, wanted):
             known[_aim(check)] = self._remove(check)
-        added = [check for check in wanted if check not in self._watches]
+        added = _lacking(wanted, self._watches)
         for place, check in enumerate(added):
             health = known.get(_aim(check))
             self._add(check, place / len(added), place / FIRST_ROUND_RATE, health)
@@ -242,6 +242,13 @@ class Checkers:
         watch.planned, watch.move = planned, float("inf")
         heappush(self._queue, (planned, watch.number, watch))
         self._arm()
+
+
+def _lacking(checks: Mapping[Check, object], others: Mapping[Check, object]) -> list[Check]:
+    """Those the others lack, in their order. A mapping keeps its keys' hashes: none is reckoned
+    anew where both have the same checks, as after most reloads."""
+    missing = set(checks).difference(others)
+    return [check for check in checks if check in missing] if missing else []
 
 
 def _aim(check: Check) -> tuple[object, ...]:

@@ -6,8 +6,9 @@ Everything that changes state happens on one event loop; what takes long is slic
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from lvsha.director.failovers import Failovers
 from lvsha.director.figures import own_figures
 from lvsha.director.ownership import Ownership
 from lvsha.director.reconciler import Reconciler
+from lvsha.director.renewal import renewed
 from lvsha.director.settings import Settings
 from lvsha.director.web import Web
 from lvsha.errors import LvshaError
@@ -47,7 +49,7 @@ from lvsha.probes import Prober
 from lvsha.runtime.channel import Channel
 from lvsha.runtime.control import socket_path
 from lvsha.runtime.logs import log
-from lvsha.runtime.slices import sliced
+from lvsha.runtime.slices import in_slices, sliced
 
 RELOAD_TIMEOUT = 25.0
 """Seconds an operator's reload may take before the answer is that it takes too long."""
@@ -216,15 +218,16 @@ class Director:
 
     async def _take(self, asked: Configure) -> bool:
         """Put a plan in force and be there to be asked; False: not all of it could be done."""
-        plan = asked.plan
-        assert isinstance(plan, DirectorPlan)
-        in_force = self._attempt("plan", "kernel.error", lambda: self._open_table(plan))
+        assert isinstance(asked.plan, DirectorPlan)
+        plan = await renewed(self._plan, asked.plan)
+        in_force = await self._attempt("plan", "kernel.error", self._open_table(plan))
         self._take_checks(plan)
         if in_force and self._table is not None:
-            table = self._table
-            in_force = self._attempt("plan", "kernel.error", lambda: table.configure(plan))
+            configured = in_slices(self._table.configuring(plan))
+            in_force = await self._attempt("plan", "kernel.error", configured)
             self._table_open.set()
         self._settings.configure(plan)
+        gc.freeze()  # what was made of the plan lives as long as it: nobody looks through it
         if in_force:
             self._in_force = asked.generation
         served = await self._serve(plan)
@@ -239,17 +242,12 @@ class Director:
             ("control socket", self._web.start(socket_path(self._runtime_dir))),
             ("api.listen", self._web.listen(plan.api)),
         ):
-            try:
-                await serving
-            except OSError as error:
-                reachable = self._complain(what, "api.failed", error)
-            else:
-                self._complaints.pop(what, None)
+            reachable &= await self._attempt(what, "api.failed", serving)
         return reachable
 
-    def _attempt(self, what: str, event: str, act: Callable[[], None]) -> bool:
+    async def _attempt(self, what: str, event: str, work: Awaitable[None]) -> bool:
         try:
-            act()
+            await work
         except (LvshaError, OSError) as error:
             return self._complain(what, event, error)
         self._complaints.pop(what, None)
@@ -262,7 +260,7 @@ class Director:
         self._complaints[what] = str(error)
         return False
 
-    def _open_table(self, plan: DirectorPlan) -> None:
+    async def _open_table(self, plan: DirectorPlan) -> None:
         """Reach the kernel's table, once; a node that balances nothing needs none."""
         if self._table is None and (plan.services or self._ownership.keys):
             ipvs = self._open_ipvs()

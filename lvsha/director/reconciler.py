@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lvsha.core import desired, diff
 from lvsha.core.commands import DeleteService, Place, Refusal, TableCommand, place
@@ -27,13 +27,14 @@ from lvsha.director.telling import LINES_LOGGED, difference, tell_applied
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Ipvs
 from lvsha.runtime.logs import log
+from lvsha.runtime.slices import SLICE
 
 _CHANGED_UNDER_US = frozenset({errno.EEXIST, errno.ENOENT, errno.ESRCH})
 _READ_AGAIN = 2
 """Times a service is read again in one pass when the kernel's answers contradict what we knew."""
 
-_SLICE = 0.005
-"""Seconds of table reading before the loop gets its turn."""
+_AT_ONCE = 750
+"""Places of a new plan looked at before what they need is sent: at most two sends full."""
 
 
 class Reconciler:
@@ -77,6 +78,11 @@ class Reconciler:
 
     def configure(self, plan: DirectorPlan) -> None:
         """Make the table what this plan says, from what we know of it."""
+        for _ in self.configuring(plan):
+            continue
+
+    def configuring(self, plan: DirectorPlan) -> Iterator[None]:
+        """The same in steps. After each, all that was decided is done: verdicts may come."""
         started = time.monotonic()
         self.adopt()
         self._resync_interval = plan.resync_interval
@@ -85,8 +91,22 @@ class Reconciler:
         self._ownership.set(self._ownership.keys | self._services.keys())
         self._dirty.clear()
         self._dirty_services.clear()
-        wanted = desired.build(plan, self._view, self.known)
-        self._carry_out(diff.commands(wanted, self.known, self._ownership.keys), started)
+        done: list[TableCommand] = []
+        commands: list[TableCommand] = []
+        looked_at = 0
+        for key, service in self._services.items():
+            known = self.known.get(key)
+            commands += self._commands_for(key, known, known)
+            looked_at += 1 + len(service.servers)
+            if looked_at >= _AT_ONCE:
+                done += self._send_until_settled(sorted(commands, key=diff.rank))
+                commands, looked_at = [], 0
+                yield
+        gone = self._ownership.keys - self._services.keys()
+        commands += [DeleteService(key) for key in self.known if key in gone]
+        done += self._send_until_settled(sorted(commands, key=diff.rank))
+        if done:
+            tell_applied(done, self._acknowledged - started)
         self._release()
 
     def touch(self, service: VirtualService, server: RealServer) -> None:
@@ -137,7 +157,7 @@ class Reconciler:
             self._report_foreign(actual.keys() - self._services.keys() - self._ownership.keys)
             for key in (*self._services, *(self._ownership.keys - self._services.keys())):
                 repaired += self._repair(key, actual.get(key))
-                if time.monotonic() - slice_began > _SLICE:
+                if time.monotonic() - slice_began > SLICE:
                     await asyncio.sleep(0)
                     self.settle()
                     slice_began = time.monotonic()

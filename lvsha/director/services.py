@@ -27,13 +27,12 @@ from lvsha.director.telling import tell_change
 class _Seat:
     """A server's place in its service.
 
-    `found`: when the plan was taken it was in the kernel; `kept`: with a weight. `ramp_began` is
-    when its slow start did, if it is in one.
+    `kept`: when the plan was taken it was in the kernel, with a weight. `ramp_began` is when its
+    slow start did, if it is in one.
     """
 
     server: RealServer
     tier: int
-    found: bool
     kept: bool
     known: Member
     leaving: bool = False
@@ -72,15 +71,25 @@ class Services:
         self.view = View(self.standing, self.is_active, self.leaving, self.stands_by)
 
     def configure(self, plan: DirectorPlan, known: IpvsTable) -> None:
-        """Take a plan. `known` is the kernel's table: an undecided server found in it is alive."""
+        """Take a plan. `known` is the kernel's table: an undecided server found in it is alive.
+
+        What the plan has in common with the one before, all of it judged, stays as it is.
+        """
         before, self._services = self._services, {}
         self._ramping = {}
         self._orders.keep_only(plan.services)
         self._found = frozenset(each.name for each in plan.services if each.key in known)
         drains: list[tuple[Target, float]] = []
         for service in plan.services:
+            kept = before.get(service.name)
+            if kept is not None and kept.plan is service and _is_judged(kept):
+                self._services[service.name] = kept
+                self._go_on_ramping(kept, kept)
+                still = self._drains.of(service.key)
+                drains += (((service.key, each), service.drain_timeout) for each in still)
+                continue
             found = known[service.key].destinations if service.key in known else {}
-            taken = self._take(service, found, before.get(service.name))
+            taken = self._take(service, found, kept)
             self._services[service.name] = taken
             drains += self._drains_of(taken, found)
         self._drains.keep_only(drains)
@@ -191,7 +200,7 @@ class Services:
                 held = found.get(key)
                 kept = held is not None and held.weight > 0
                 known = self._know(service, server, kept)
-                taken.seats[key] = _Seat(server, tier, held is not None, kept, known)
+                taken.seats[key] = _Seat(server, tier, kept, known)
                 members.append(known)
             taken.tallies.append(balance.tally(members))
         if before is None:
@@ -247,12 +256,13 @@ class Services:
         service = taken.plan
         if not balance.drains(service):
             return
-        listed = [seat for seat in taken.seats.values() if seat.found]
-        leaving = [seat.server.key for seat in listed if seat.leaving]
-        if len(listed) < len(found):
-            leaving += [key for key in found if key not in taken.seats]
-        for key in leaving:
-            yield (service.key, key), service.drain_timeout
+        for key in found:
+            if key not in taken.seats or taken.seats[key].leaving:
+                yield (service.key, key), service.drain_timeout
+
+
+def _is_judged(taken: _Service) -> bool:
+    return all(seat.known.judged for seat in taken.seats.values())
 
 
 def _is_leaving(taken: _Service, seat: _Seat) -> bool:

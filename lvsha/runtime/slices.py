@@ -21,3 +21,9 @@ async def sliced(items: Iterable[T], at_once: float = SLICE) -> AsyncIterator[T]
         if time.monotonic() - began > at_once:
             await asyncio.sleep(0)
             began = time.monotonic()
+
+
+async def in_slices(steps: Iterable[object], at_once: float = SLICE) -> None:
+    """Go through steps to their end, the loop serving others in between."""
+    async for _ in sliced(steps, at_once):
+        continue
