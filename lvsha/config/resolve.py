@@ -11,8 +11,9 @@ from lvsha.config.document import Document, Report
 from lvsha.config.draft import Draft, judge
 from lvsha.config.following import build_groups
 from lvsha.config.mapping import rule
+from lvsha.config.per_node import is_per_node
 from lvsha.config.reader import read
-from lvsha.config.routers import build_routers
+from lvsha.config.routers import build_routers, known_nodes
 from lvsha.config.schema import ClusterFile, Node
 from lvsha.config.services import build_services
 from lvsha.config.through_vip import judge_interfaces
@@ -35,7 +36,8 @@ class Cluster:
     """A file without mistakes. `file` is the name it was read under.
 
     `nodes` are the directors' addresses, `interfaces` where the file says they are, and `routers`
-    their virtual routers, by node name.
+    their virtual routers, by node name. `services` are the first node's and `services_of` each
+    node's: only how its probes leave can differ.
     """
 
     file: str
@@ -43,6 +45,7 @@ class Cluster:
     nodes: Mapping[str, Address]
     routers: Mapping[str, tuple[VirtualRouter, ...]]
     services: tuple[VirtualService, ...]
+    services_of: Mapping[str, tuple[VirtualService, ...]]
     resync_interval: float
     timeouts: Timeouts | None = None
     sysctls: Mapping[str, str] = field(default_factory=dict)
@@ -77,10 +80,20 @@ def understand(document: Document) -> Cluster:
     _judge_nodes(draft, report)
     routers = build_routers(draft, report)
     groups = build_groups(draft, report)
-    services = build_services(draft, report)
-    judge_interfaces(draft, services, report)
+    services = _services(draft, document, report)
+    judge_interfaces(draft, next(iter(services.values())), report)
     report.settle()
     return _cluster(document.name, draft.file, routers, groups, services)
+
+
+def _services(
+    draft: Draft, document: Document, report: Report
+) -> Mapping[str, tuple[VirtualService, ...]]:
+    """Each node's services; the same object where the file makes no difference between them."""
+    nodes = list(known_nodes(draft) or [""])
+    if is_per_node(document.data, ("source", "device")):
+        return {node: build_services(draft, node, report) for node in nodes}
+    return dict.fromkeys(nodes, build_services(draft, nodes[0], report))
 
 
 @rule
@@ -105,7 +118,7 @@ def _cluster(
     file: ClusterFile,
     routers: Mapping[str, tuple[VirtualRouter, ...]],
     groups: tuple[SyncGroup, ...],
-    services: tuple[VirtualService, ...],
+    services: Mapping[str, tuple[VirtualService, ...]],
 ) -> Cluster:
     given = file.timeouts
     return Cluster(
@@ -114,7 +127,8 @@ def _cluster(
         nodes={name: node.address for name, node in file.nodes.items()},
         routers=routers,
         sync_groups=groups,
-        services=services,
+        services=next(iter(services.values())),
+        services_of=services,
         resync_interval=file.resync_interval,
         timeouts=Timeouts(given.tcp or 0, given.tcp_fin or 0, given.udp or 0) if given else None,
         sysctls={f"net.ipv4.vs.{key}": value for key, value in file.sysctls.items()},
@@ -144,7 +158,7 @@ def resolve(cluster: Cluster, node: str | None = None) -> NodePlans:
     """What the file asks of a node; None is this machine. UsageError: it has no such node."""
     name = own_name(cluster, node)
     here = _here(cluster, name)
-    services = laid(cluster.services, here)
+    services = laid(cluster.services_of[name], here)
     director = DirectorPlan(
         cluster.name,
         name,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from lvsha.config.authentication_schema import HmacAuthentication, PasswordAuthentication
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.mapping import Unsound, rule, sound
-from lvsha.config.router_schema import EVERY_NODE, VirtualRouter
+from lvsha.config.per_node import of_node
+from lvsha.config.router_schema import VirtualRouter
 from lvsha.config.scalars import show_seconds
 from lvsha.config.schema import Node
 from lvsha.core.types import Family
@@ -32,7 +33,7 @@ def family_of(router: VirtualRouter) -> Family:
 
 def interface_of(router: VirtualRouter, name: str, node: Node) -> str | None:
     """Where it lives on a node. Raises Unsound where that is not known."""
-    return router.interface.get(name) or router.interface.get(EVERY_NODE) or node.interface
+    return of_node(router.interface, name) or node.interface
 
 
 def priority_of(router: VirtualRouter, name: str, node: Node) -> int:

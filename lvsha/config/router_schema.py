@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, WrapValidator
+from pydantic import Field, PlainValidator, WithJsonSchema, WrapValidator
 
 from lvsha.config.authentication_schema import Authentication
 from lvsha.config.following_schema import Garp, Hooks, Route, Rule, TrackItem
 from lvsha.config.mapping import Strict, keep_cut
+from lvsha.config.per_node import InterfacePerNode
 from lvsha.config.scalars import (
     Duration,
     Flag,
-    InterfaceName,
     IpInterface,
     Name,
     Priority,
@@ -20,18 +20,6 @@ from lvsha.config.scalars import (
     VirtualRouterId,
     whole,
 )
-from lvsha.config.wording import WrongValueError
-
-EVERY_NODE = "*"
-"""Key under which a single value for all nodes is kept."""
-
-
-def _per_node(value: object) -> object:
-    if not isinstance(value, dict):
-        return {EVERY_NODE: value}
-    if EVERY_NODE in value:
-        raise WrongValueError(f"{EVERY_NODE!r} is not a node", "one interface needs no mapping")
-    return value
 
 
 class VirtualRouter(Strict):
@@ -41,10 +29,7 @@ class VirtualRouter(Strict):
     """Its name in status, logs and metrics."""
     virtual_router_id: VirtualRouterId
     """1 to 255, unique per interface and address family."""
-    interface: Annotated[
-        dict[str, InterfaceName],
-        BeforeValidator(_per_node, json_schema_input_type=InterfaceName | dict[str, InterfaceName]),
-    ] = {}
+    interface: InterfacePerNode = {}
     """One interface, or one per node; default the node's."""
     priority: dict[str, Priority] = {}
     """Priority per node; default the node's. They differ between nodes."""

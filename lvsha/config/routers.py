@@ -9,6 +9,7 @@ from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
 from lvsha.config.following import follow, judge_following, judge_mac
 from lvsha.config.mapping import rule, sound
+from lvsha.config.per_node import judge_names
 from lvsha.config.router_rules import (
     family_of,
     interface_of,
@@ -16,7 +17,6 @@ from lvsha.config.router_rules import (
     judge_protocol,
     priority_of,
 )
-from lvsha.config.router_schema import EVERY_NODE
 from lvsha.config.router_schema import VirtualRouter as RouterModel
 from lvsha.config.schema import Node
 from lvsha.core.plan import VirtualRouter
@@ -111,10 +111,7 @@ def _judge_nodes(
 def _judge_node_names(
     path: KeyPath, key: str, router: RouterModel, nodes: Mapping[str, Node], report: Report
 ) -> None:
-    for name in getattr(router, key):
-        if name not in nodes and name != EVERY_NODE:
-            message = f"{name!r} is not a node; those are {', '.join(nodes)}"
-            report.wrong((*path, key, name), message)
+    judge_names((*path, key), getattr(router, key), nodes, report)
 
 
 @rule

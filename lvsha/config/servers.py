@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -10,6 +10,7 @@ from lvsha.config.check_levels import Level, level_of
 from lvsha.config.checks import CheckMistake
 from lvsha.config.document import KeyPath, Report, show_path
 from lvsha.config.mapping import Unsound, rule, sound
+from lvsha.config.per_node import judge_names
 from lvsha.config.schema import Defaults
 from lvsha.config.service_schema import GreTunnel, GueTunnel, IpipTunnel
 from lvsha.config.service_schema import RealServer as ServerModel
@@ -51,7 +52,8 @@ ForwardingOf: TypeAlias = Callable[[ServerModel], str | None]
 class Heritage:
     """What a real server has from its service, and from `defaults` unless they are unknown.
 
-    `nodes` are the directors' names by address.
+    `nodes` are the directors' names by address, `node` is the one whose plan this is;
+    `node_names` None: a mistake leaves them unknown.
     """
 
     path: KeyPath
@@ -59,7 +61,9 @@ class Heritage:
     service: ServiceModel
     defaults: Defaults | None
     check: Level
+    node: str
     nodes: Mapping[Address, str]
+    node_names: Collection[str] | None
 
     @property
     def key(self) -> Key:
@@ -224,8 +228,16 @@ class _Builder:
         level = level_of(server, self._heritage.check, (*path, "check"), self._report)
         if level is not self._settled_level:
             self._settled_level, self._settled = level, settle(level, self._report)
+            self._judge_node_names()
         aimed = (self._aimed(settled, server, word) for settled in self._settled)
         return tuple(dict.fromkeys(check for check in aimed if check is not None))
+
+    def _judge_node_names(self) -> None:
+        names = self._heritage.node_names
+        for settled in self._settled if names is not None else ():
+            origin, common = settled.spec.origin, settled.common
+            for key, values in (("source", common.source), ("device", common.device)):
+                judge_names((*origin.get(key, ()), key), values, names or (), self._report)
 
     def _aimed(self, settled: Settled, server: ServerModel, word: str | None) -> Check | None:
         address, detour = server.address, None
@@ -239,16 +251,19 @@ class _Builder:
                 report_mistake(settled.spec, virtual, self._report)
                 return None
             address = virtual
-        check = settled.aimed_at(address, self._port(server), detour)
+        check = settled.aimed_at(address, self._port(server), self._heritage.node, detour)
         if check.port == 0 and settled.common.uses_port and settled.common.needs_port:
             hint = "the real server's port is 0; say which one to probe"
             self._report.wrong(settled.spec.at, "missing key 'port'", hint)
-        source = settled.common.source
+        self._judge_source(settled, check)
+        return check
+
+    def _judge_source(self, settled: Settled, check: Check) -> None:
+        source = check.origin.source if check.origin else None
         if source is not None and source.version != check.address.version:
-            at = (*settled.spec.origin["source"], "source")
+            at = (*settled.spec.origin["source"], "source", self._heritage.node)
             family = show_family(Family.of(check.address))
             self._report.wrong(at, f"{source} is not {family}, as the probed {check.address} is")
-        return check
 
 
 def _tunnel(server: ServerModel) -> Tunnel:

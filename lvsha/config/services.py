@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lvsha.config.balance_rules import judge_balance, router_of
@@ -43,20 +43,23 @@ class _Surroundings:
     """What judging a service takes from the rest of the file, and from the services before it.
 
     `carriers` are the routers' names by address; None: a mistake leaves them unknown.
-    `defaults` is None, and `check` CUT, where nothing is known of them.
+    `node` is the one whose plan this is. `defaults` is None, and `check` CUT, where nothing is
+    known of them.
     """
 
     defaults: Defaults | None
     check: Level
     carriers: Mapping[Address, str] | None
+    node: str
     nodes: Mapping[Address, str]
+    node_names: Collection[str] | None
     names: set[str] = field(default_factory=set)
     keys: dict[Key, str] = field(default_factory=dict)
 
 
-def build_services(draft: Draft, report: Report) -> tuple[VirtualService, ...]:
-    """The services of the sound part of a file, in its order."""
-    around = _surroundings(draft, report)
+def build_services(draft: Draft, node: str, report: Report) -> tuple[VirtualService, ...]:
+    """The services of the sound part of a file as a node has them, in the file's order."""
+    around = _surroundings(draft, node, report)
     built = (
         _build(("virtual_services", i), service, single, around, report)
         for i, service in _services(draft) or ()
@@ -80,14 +83,16 @@ def _ports(service: ServiceModel) -> tuple[int, ...] | None:
     return service.port
 
 
-def _surroundings(draft: Draft, report: Report) -> _Surroundings:
+def _surroundings(draft: Draft, node: str, report: Report) -> _Surroundings:
     defaults = _defaults(draft)
     are_carriers_known = draft.knows("virtual_routers", "addresses", "excluded_addresses")
     return _Surroundings(
         defaults=defaults,
         check=level_of(defaults, None, ("defaults", "check"), report),
         carriers=_carriers(draft) if are_carriers_known else None,
+        node=node,
         nodes=dict(_node_names(draft)),
+        node_names=known_nodes(draft),
     )
 
 
@@ -133,7 +138,9 @@ def _build(
         service=service,
         defaults=around.defaults,
         check=level_of(service, around.check, (*path, "check"), report),
+        node=around.node,
         nodes=around.nodes,
+        node_names=around.node_names,
     )
     tiers = build_tiers(heritage, report)
     return None if key is None else _plan(path, service, single, key, tiers, around, report)

@@ -11,6 +11,7 @@ from lvsha.config.check_levels import CheckSpec, Level, SeveralChecks
 from lvsha.config.checks import CHECKS, CheckMistake, CommonCheck
 from lvsha.config.document import Report
 from lvsha.config.mapping import Unsound
+from lvsha.config.per_node import of_node
 from lvsha.config.scalars import show_seconds
 from lvsha.config.through_vip import judge_via
 from lvsha.core.detour import Detour, Origin
@@ -30,7 +31,10 @@ class Settled:
     probe: Probe
     common: CommonCheck
 
-    def aimed_at(self, address: Address, port: int, detour: Detour | None = None) -> Check:
+    def aimed_at(
+        self, address: Address, port: int, node: str, detour: Detour | None = None
+    ) -> Check:
+        """The check as this node runs it."""
         common = self.common
         return Check(
             self.probe,
@@ -43,12 +47,13 @@ class Settled:
             common.interval_down,
             common.interval_transition,
             common.jitter,
-            _origin(common, detour),
+            _origin(common, node, detour),
         )
 
 
-def _origin(common: CommonCheck, detour: Detour | None) -> Origin | None:
-    origin = Origin(common.source, common.device, common.mark or 0, detour)
+def _origin(common: CommonCheck, node: str, detour: Detour | None) -> Origin | None:
+    source, device = of_node(common.source, node), of_node(common.device, node)
+    origin = Origin(source, device, common.mark or 0, detour)
     return None if origin == Origin() else origin
 
 

@@ -50,7 +50,7 @@ def virtual_address(
     if Family.of(virtual) is not key.family:
         return CheckMistake("address", f"{virtual} is not of the service's family")
     strangers = [name for node, name in nodes.items() if node.version != virtual.version]
-    if strangers and check.source is None and detour.server.version != virtual.version:
+    if strangers and not check.source and detour.server.version != virtual.version:
         who = f"node {strangers[0]!r}"
         message = f"vip needs source: {who} has no IPv{virtual.version} address in the file"
         return CheckMistake("via", message)

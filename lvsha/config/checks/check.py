@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from lvsha.config.mapping import Strict
+from lvsha.config.per_node import AddressPerNode, InterfacePerNode
 from lvsha.config.scalars import (
     CheckInterval,
     CheckTimeout,
-    InterfaceName,
     IpAddress,
     Jitter,
     Mark,
@@ -54,10 +54,10 @@ class CommonCheck(Strict):
     """Passes in a row that bring a server back. The first verdict of all needs only one."""
     fall: Results = 3
     """Failures in a row that take a server out."""
-    source: IpAddress | None = None
-    """Address of this machine to probe from."""
-    device: InterfaceName | None = None
-    """Network interface to probe through."""
+    source: AddressPerNode = {}
+    """Address of this machine to probe from, or one per node."""
+    device: InterfacePerNode = {}
+    """Network interface to probe through, or one per node."""
     mark: Mark | None = None
     """Firewall mark of the probe's packets, for routing rules."""
     via: Literal["server", "vip"] = "server"
