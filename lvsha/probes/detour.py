@@ -14,7 +14,7 @@ from lvsha.core.types import Address, Family, FwmarkKey, Key, endpoint
 from lvsha.errors import DeadlineError, InconclusiveError, ProbeError
 from lvsha.probes.connection import CONNECTING
 from lvsha.probes.engine import Attempt, Finding, released
-from lvsha.probes.origin import source_towards
+from lvsha.probes.origin import ANY_PORT, source_towards
 
 
 class Claims(Protocol):
@@ -86,20 +86,24 @@ def _unheard(check: Check, error: ProbeError) -> bool:
 
 def _silence(check: Check, text: str) -> ProbeError:
     """The server's fault, unless this machine could not have heard it. InconclusiveError then."""
-    interface = _deaf(check)
-    if interface:
-        setting = f"net.ipv4.conf.{interface}.accept_local"
-        raise InconclusiveError(f"this machine has {check.address} and {setting} is 0: {text}")
+    if reason := _deaf(check):
+        raise InconclusiveError(f"this machine has {check.address} and {reason}: {text}")
     return ProbeError(f"{text}; is the address on its loopback?")
 
 
-def _deaf(check: Check) -> str:
-    """The interface by which this machine takes no packets from an address that is its own."""
+def _deaf(check: Check) -> str | None:
+    """Why the kernel takes no packets from the virtual address, which is this machine's own.
+
+    fib_frontend.c, fib_validate_source; IPv6 has nothing like it.
+    """
     interface = _way(check)[1].interface
     if check.address.version == 6 or not _is_own(check.address):
-        return ""
-    accepting = any(_accepts_local(each) for each in ("all", interface))
-    return "" if accepting else interface
+        return None
+    if _setting(interface, "accept_local") == 0:
+        return f"net.ipv4.conf.{interface}.accept_local is 0"
+    if _setting(interface, "rp_filter") == 1 and not _is_on(interface, check.address):
+        return f"rp_filter of {interface} is 1, the address on another interface"
+    return None
 
 
 def _is_own(address: Address) -> bool:
@@ -111,8 +115,21 @@ def _is_own(address: Address) -> bool:
     return True
 
 
-def _accepts_local(interface: str) -> bool:
+def _is_on(interface: str, address: Address) -> bool:
+    """A machine talks from an address to itself, if it may use the interface that has it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            trial.connect((str(address), ANY_PORT))
+        except OSError:
+            return False
+        return bool(trial.getsockname()[0] == str(address))
+
+
+def _setting(interface: str, name: str) -> int | None:
+    """The value in force: the larger of the interface's and that of all. None: nobody knows."""
     try:
-        return Path("/proc/sys/net/ipv4/conf", interface, "accept_local").read_text() != "0\n"
-    except OSError:
-        return True  # nobody knows: what was found is taken as it is
+        places = [Path("/proc/sys/net/ipv4/conf", each, name) for each in ("all", interface)]
+        return max(int(place.read_text()) for place in places)
+    except (OSError, ValueError):
+        return None

@@ -14,7 +14,7 @@ _IP_BIND_ADDRESS_NO_PORT = 24
 """linux/in.h: the port is chosen with the target known, so one port serves many targets."""
 
 
-_ANY_PORT = 9
+ANY_PORT = 9
 """Discard (RFC 863): connecting a datagram socket wants some port."""
 
 
@@ -45,7 +45,7 @@ def source_towards(server: Address) -> Address:
     """This machine's address as a server sees it. InconclusiveError: there is no way to it."""
     try:
         with socket.socket(Family.of(server), socket.SOCK_DGRAM) as trial:
-            trial.connect((str(server), _ANY_PORT))  # nothing is sent
+            trial.connect((str(server), ANY_PORT))  # nothing is sent
             return ip_address(trial.getsockname()[0])
     except OSError as error:
         faults.at_once(error.errno, f"towards {server}")

@@ -1,4 +1,4 @@
-"""Detours of checks `via: vip` in a director's table, on twins: they come and go with the checks."""
+"""Detours of checks `via: vip` in a director's table, on twins: they come and go with them."""
 
 from __future__ import annotations
 

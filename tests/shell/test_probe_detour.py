@@ -88,10 +88,14 @@ async def test_a_server_that_hears_but_refuses_is_not_suspected_of_lacking_the_a
     assert found.message == f"{WHERE.format(port=port)}: connection refused"
 
 
+def settings(monkeypatch, **values: int) -> None:
+    monkeypatch.setattr("lvsha.probes.detour._setting", lambda interface, name: values[name])
+
+
 @pytest.fixture
 def accepting(monkeypatch):
     """This machine takes packets from its own addresses."""
-    monkeypatch.setattr("lvsha.probes.detour._accepts_local", lambda interface: True)
+    settings(monkeypatch, accept_local=1, rp_filter=0)
 
 
 @pytest.mark.usefixtures("accepting")
@@ -124,12 +128,27 @@ async def test_a_datagram_without_reply_asks_for_the_address():
 async def test_silence_is_ours_where_this_machine_takes_nothing_from_its_own_address(
     full, monkeypatch
 ):
-    monkeypatch.setattr("lvsha.probes.detour._accepts_local", lambda interface: False)
+    settings(monkeypatch, accept_local=0, rp_filter=0)
     found = await probe(TcpProbe(), full, timeout=0.2)
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.message.startswith(
         "this machine has 127.0.0.1 and net.ipv4.conf.lo.accept_local is 0: no answer "
     )
+
+
+async def test_silence_is_ours_where_answers_come_in_by_another_interface(full, monkeypatch):
+    settings(monkeypatch, accept_local=1, rp_filter=1)
+    monkeypatch.setattr("lvsha.probes.detour._is_on", lambda interface, address: False)
+    found = await probe(TcpProbe(), full, timeout=0.2)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.message.startswith(
+        "this machine has 127.0.0.1 and rp_filter of lo is 1, the address on another interface: "
+    )
+
+
+async def test_silence_is_the_servers_where_answers_come_in_by_the_same(full, monkeypatch):
+    settings(monkeypatch, accept_local=1, rp_filter=1)
+    assert (await probe(TcpProbe(), full, timeout=0.2)).outcome is Outcome.FAIL
 
 
 async def test_a_server_that_answers_for_the_address_fails_whatever_else_it_does():
