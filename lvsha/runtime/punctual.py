@@ -14,7 +14,9 @@ class PunctualSelector(EpollSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         if timeout is None or timeout > 0:
-            select.select((self.fileno(),), (), (), timeout)
+            readable, _, _ = select.select((self.fileno(),), (), (), timeout)
+            if not readable:
+                return []
         return super().select(0)
 
 
