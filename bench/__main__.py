@@ -23,6 +23,8 @@ BENCHES = (
     "https",
     "datagrams",
     "lateness",
+    "failover",
+    "routers",
     "memory",
     "commandline",
 )

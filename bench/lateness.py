@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -29,22 +30,37 @@ from bench.keepalived import KeepalivedNode, configuration
 from bench.site import SERVERS, site
 from lvsha.lab.nodes import DirectorNode
 from lvsha.lab.topology import Namespace
+from lvsha.runtime.realtime import PRIORITY
 
 CHECK = {"interval": "333ms", "timeout": "300ms"}
 INTERVAL = 0.1
 SECONDS = 25.0
-CLASSES = {
-    os.SCHED_OTHER: "ordinary class",
-    os.SCHED_FIFO | os.SCHED_RESET_ON_FORK: "SCHED_FIFO",
-}
 VIRTUAL_ROUTER_ID = 51
-RIVALS = {61: (os.SCHED_OTHER, ""), 62: (os.SCHED_RR, "vrrp_rt_priority 1")}
-"""Virtual router IDs of the keepalived in each class, and what puts it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A scheduling class, and the keepalived that is in it: its virtual router ID and what it is
+    told."""
+
+    words: str
+    policy: int
+    priority: int
+    rival: int
+    option: str
+
+
+TURNS = (
+    Turn("SCHED_FIFO", os.SCHED_FIFO, PRIORITY, 61, "vrrp_rt_priority 1"),
+    Turn("ordinary class", os.SCHED_OTHER, 0, 62, ""),
+)
+"""As lvsha runs where it may, and where it may not."""
 
 
 def figures() -> list[Figure]:
+    names = [f"ka{turn.rival}" for turn in TURNS]
     with (
-        site(*CHECK.values(), "client", "ka61", "ka62") as (node, (client, *machines), _),
+        site(*CHECK.values(), "client", *names) as (node, (client, *machines), _),
         listening(client) as ear,
         rivals(machines),
         hogs(),
@@ -52,36 +68,36 @@ def figures() -> list[Figure]:
         status = node.status()
         assert status is not None
         vrrp = status["pids"]["vrrp"]
-        found = measure(node, ear, vrrp, rival=62)
-        os.sched_setscheduler(vrrp, os.SCHED_OTHER, os.sched_param(0))
-        found += measure(node, ear, vrrp, rival=61)
+        assert os.sched_getscheduler(vrrp) & ~os.SCHED_RESET_ON_FORK == TURNS[0].policy
+        found = [row for turn in TURNS for row in measure(node, ear, vrrp, turn)]
         assert [e["new"] for e in node.events("vrrp.state")] == ["BACKUP", "MASTER"]
     return found
 
 
-def measure(node: DirectorNode, ear: Ear, vrrp: int, rival: int) -> list[Figure]:
-    policy, priority = os.sched_getscheduler(vrrp), os.sched_getparam(vrrp).sched_priority
+def measure(node: DirectorNode, ear: Ear, vrrp: int, turn: Turn) -> list[Figure]:
+    os.sched_setscheduler(vrrp, turn.policy, os.sched_param(turn.priority))
     ear.hear()
     before, began = metric(node, "lvsha_checks_passed_total"), time.monotonic()
-    with timer(policy, priority) as bare:
+    with timer(turn) as bare:
         reloads = disturb(node, began + SECONDS)
         took = time.monotonic() - began
         rate = (metric(node, "lvsha_checks_passed_total") - before) / took
         times = arrivals(ear)
         machine = json.loads(bare.communicate()[0])
-    late, where = lateness(times[VIRTUAL_ROUTER_ID], INTERVAL), CLASSES[policy]
+    ours, theirs = (times[number] for number in (VIRTUAL_ROUTER_ID, turn.rival))
+    late = lateness(ours, INTERVAL)
     assert len(late) > 0.98 * took / INTERVAL, f"{len(late)} advertisements in {took:.1f} s"
     p99, bare_p99 = (quantile(samples, 0.99) * 1e3 for samples in (late, machine))
     return [
-        at_most(f"advertisement lateness beside hogs, {where}, p99", p99, 5, "{:.1f} ms"),
+        at_most(f"advertisement lateness beside hogs, {turn.words}, p99", p99, 5, "{:.1f} ms"),
         at_most("  beyond the bare timer's p99", max(0.0, p99 - bare_p99), 1, "{:.1f} ms"),
         Figure("  p50 / p99 / max", spread(late)),
         Figure("  a bare timer in the same class, p50 / p99 / max", spread(machine)),
         Figure(
             "  time between two, beyond the interval",
-            spread(beyond(times[VIRTUAL_ROUTER_ID], INTERVAL)),
+            spread(beyond(ours, INTERVAL)),
         ),
-        Figure("  keepalived's in the same class", spread(beyond(times[rival], INTERVAL))),
+        Figure("  keepalived's in the same class", spread(beyond(theirs, INTERVAL))),
         Figure("  meanwhile: checks passed a second", f"{rate:.0f}"),
         Figure(f"  meanwhile: reloads of {SERVERS:,} servers, and as many scrapes", f"{reloads}"),
     ]
@@ -103,9 +119,9 @@ def hogs() -> Iterator[None]:
 
 
 @contextmanager
-def timer(policy: int, priority: int) -> Iterator[subprocess.Popen[bytes]]:
+def timer(turn: Turn) -> Iterator[subprocess.Popen[bytes]]:
     """A bare timer as long as a measurement; what it prints is there when it has ended."""
-    words = map(str, (INTERVAL, SECONDS, policy, priority))
+    words = map(str, (INTERVAL, SECONDS, turn.policy, turn.priority))
     program = [sys.executable, "-m", "bench.timer", *words]
     with subprocess.Popen(program, stdout=subprocess.PIPE) as bare:
         yield bare
@@ -115,12 +131,12 @@ def timer(policy: int, priority: int) -> Iterator[subprocess.Popen[bytes]]:
 def rivals(machines: list[Namespace]) -> Iterator[None]:
     """A keepalived on each, master of its own virtual router, in its scheduling class."""
     with tempfile.TemporaryDirectory() as folder:
-        for machine, (number, (policy, option)) in zip(machines, RIVALS.items(), strict=True):
-            routers = [(number, IPv4Address(f"192.168.1.{number}"))]
-            text = configuration(routers, 150, INTERVAL, option)
+        for machine, turn in zip(machines, TURNS, strict=True):
+            routers = [(turn.rival, IPv4Address(f"192.168.1.{turn.rival}"))]
+            text = configuration(routers, 150, INTERVAL, turn.option)
             node = KeepalivedNode(machine, text, Path(folder))
             node.start()
-            assert os.sched_getscheduler(node.vrrp) & ~os.SCHED_RESET_ON_FORK == policy
+            assert bool(os.sched_getparam(node.vrrp).sched_priority) == bool(turn.priority)
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -48,22 +48,24 @@ class Pair:
     second: Node
 
     def settle(self) -> None:
-        """Return once the first node alone advertises, and it alone holds the addresses."""
-        wait_for(f"{self.make}: the first node master", self._first_advertises)
+        """Return once the first node alone advertises, twice every router without a word from the
+        other between, and it alone holds the addresses."""
+        twice: Counter[int] = Counter()
+
+        def first_advertises() -> bool:
+            for each in self.ear.hear():
+                if isinstance(each, Advert):
+                    count = twice[each.virtual_router_id] + 1 if each.source == FIRST else 0
+                    twice[each.virtual_router_id] = count
+            return sum(count > 1 for count in twice.values()) == len(self.addresses)
+
+        wait_for(f"{self.make}: the first node master", first_advertises)
         wait_for(f"{self.make}: the addresses there", self._first_holds)
 
     def held(self, node: Node) -> int:
         """How many of the addresses a node has."""
         shown = node.machine.run("ip", "-o", "-4", "address", "show", "dev", "eth0").split()
         return sum(f"{address}/32" in shown for address in self.addresses)
-
-    def _first_advertises(self) -> bool:
-        """Every router, and nobody else."""
-        self.ear.hear()
-        time.sleep(max(0.2, 1.5 * self.interval))
-        heard = [each for each in self.ear.hear() if isinstance(each, Advert)]
-        routers = {advert.virtual_router_id for advert in heard}
-        return {each.source for each in heard} == {FIRST} and len(routers) == len(self.addresses)
 
     def _first_holds(self) -> bool:
         return (self.held(self.first), self.held(self.second)) == (len(self.addresses), 0)
