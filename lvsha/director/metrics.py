@@ -95,10 +95,14 @@ def _texts(found: Mapping[str, Any], own: Mapping[str, tuple[str, str, float]]) 
         yield _head(name, kind, text)
         for row in services:
             yield _samples(name, value_of, [(_label("service", row["name"]), row)])
+    servers = []
+    for row in services:
+        servers.append(tuple(_servers(row)))
+        yield ""
     for name, (kind, text, value_of) in SERVER_FIGURES.items():
         yield _head(name, kind, text)
-        for row in services:
-            yield _samples(name, value_of, _servers(row))
+        for rows in servers:
+            yield _samples(name, value_of, rows)
 
 
 def _vrrp_counters(routers: Iterable[Row]) -> dict[str, tuple[str, str, Value]]:
@@ -119,11 +123,12 @@ def _servers(service: Row) -> Iterator[tuple[str, Row]]:
 
 
 def _samples(name: str, value_of: Value, rows: Iterable[tuple[str, Row]]) -> str:
-    values = ((labels, value_of(row)) for labels, row in rows)
     return "".join(
-        f"lvsha_{name}{{{labels}}} {_number(value)}\n"
-        for labels, value in values
-        if value is not None
+        [
+            f"lvsha_{name}{{{labels}}} {_number(value)}\n"
+            for labels, row in rows
+            if (value := value_of(row)) is not None
+        ]
     )
 
 
