@@ -5,17 +5,21 @@ One cluster stands for the whole file; each test leaves it as it found it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lvsha.lab.nodes import LVSHA, DirectorNode, wait_for
+from lvsha.config.resolve import load, resolve_real_server
+from lvsha.core.plan import RealServerPlan
+from lvsha.lab.nodes import DirectorNode, wait_for
 from lvsha.lab.responder import Manner, Responder
-from lvsha.lab.topology import FRONT, VIRTUAL, Cluster, Lab, cluster
+from lvsha.lab.topology import FRONT, REAL_SERVER, VIRTUAL, Cluster, Lab, cluster
+from lvsha.realserver import agent
+from lvsha.realserver.machine import this_machine
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
@@ -98,16 +102,21 @@ class Pair:
             self.set_up(name)
 
     def set_up(self, name: str) -> None:
-        """`lvsha realserver up` on that machine."""
-        machine = self.machines[name]
-        argv = [*LVSHA, "realserver", "up", str(self.file)]
-        argv += ["--runtime-dir", str(self.folder / f"{name}-run")]
-        done = subprocess.run(machine.command(argv), capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+        """As `lvsha realserver up` does on that machine."""
+        number = REAL_SERVER + int(name.removeprefix("rs")) - 1
+        own = [address.ip for address in FRONT.addresses(number)]
+        plan = resolve_real_server(load(self.file), None, own)
+        with self.machines[name].entered():
+            asyncio.run(_up(plan, self.folder / f"{name}-run"))
 
     @property
     def nodes(self) -> tuple[DirectorNode, DirectorNode]:
         return self.lb1, self.lb2
+
+
+async def _up(plan: RealServerPlan, runtime_dir: Path) -> None:
+    async with this_machine(writing=True) as machine:
+        await agent.up(plan, machine, runtime_dir)
 
 
 def servers(node: DirectorNode) -> dict[str, dict]:
@@ -234,7 +243,7 @@ def test_detours_are_in_the_table_and_no_service_of_the_status(pair):
         assert len(detours(node)) == 6
         names = [service["name"] for service in node.status()["virtual_services"]]
         assert names == ["dr4", "dr6", "tun4", "tun6", "udp4", "straight"]
-        assert node.command("plan").stdout == ""
+    assert pair.lb1.command("plan").stdout == ""
 
 
 def test_a_detour_taken_out_by_hand_comes_back(pair):
