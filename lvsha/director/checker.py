@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol, TypeAlias
 
 from lvsha.core.health import Health, Measured, Outcome, ProbeResult, judge, pause
 from lvsha.core.plan import Check
+from lvsha.core.probes import FileProbe
+from lvsha.director.file_ear import FileEar
 from lvsha.director.probe_counters import ProbeCounters
 from lvsha.director.witness import STALL, LagWitness
 
@@ -105,6 +107,7 @@ class Checkers:
         self._undecided = 0
         self._timer: asyncio.Handle | None = None
         self._wake_at = float("inf")
+        self._ear: FileEar | None = None
 
     @property
     def decided(self) -> bool:
@@ -133,15 +136,32 @@ class Checkers:
             health = known.get(_aim(check))
             self._add(check, place / len(added), place / FIRST_ROUND_RATE, health)
         self._arm()
+        self._listen()
 
     async def close(self) -> None:
         """End everything, without results."""
+        if self._ear is not None:
+            self._ear.close()
         self.witness.close()
         for check in list(self._watches):
             self._remove(check)
         if self._timer is not None:
             self._timer.cancel()
         self._prober.close()
+
+    def _listen(self) -> None:
+        """Have it told when a file changes that a check reads."""
+        paths = {path for check in self._watches if (path := _path(check)) is not None}
+        if paths and self._ear is None:
+            self._ear = FileEar(self._hasten)
+        if self._ear is not None:
+            self._ear.listen(paths)
+
+    def _hasten(self, paths: Set[str]) -> None:
+        """Read these files now, and from now on at their interval."""
+        for check in [check for check in self._watches if _path(check) in paths]:
+            self._add(check, 0.0, 0.0, self._remove(check))
+        self._arm()
 
     def _add(self, check: Check, share: float, delay: float, health: Health | None) -> None:
         if health is None:
@@ -249,6 +269,10 @@ def _lacking(checks: Mapping[Check, object], others: Mapping[Check, object]) -> 
     anew where both have the same checks, as after most reloads."""
     missing = set(checks).difference(others)
     return [check for check in checks if check in missing] if missing else []
+
+
+def _path(check: Check) -> str | None:
+    return check.probe.path if isinstance(check.probe, FileProbe) else None
 
 
 def _aim(check: Check) -> tuple[object, ...]:

@@ -79,7 +79,7 @@ class FileCheck(CommonCheck):
 
     type: Literal["file"] = "file"
     path: FilePath | None = None
-    """The file's path. Needed."""
+    """The file's path. Needed. It is read at every interval, and at once when it changes."""
 
     def mistakes(self) -> Iterator[CheckMistake]:
         if self.path is None:
