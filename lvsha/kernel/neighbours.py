@@ -22,16 +22,22 @@ class Neighbours:
     """The table of this network namespace. OSError where there is no netlink."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        kind = (
+            socket.SOCK_RAW | socket.SOCK_NONBLOCK
+        )  # the answer is there when the question is sent
+        self._socket = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE)
+        self._asked = 0
 
     def mac(self, interface: int, address: Address) -> bytes | None:
         """Of a neighbour by that interface, if the kernel knows it now. OSError, KernelError."""
         body = _MESSAGE.pack(Family.of(address), interface, 0, 0, 0)
         body += netlink.attribute(_DESTINATION, address.packed)
         length = netlink.HEADER_LENGTH + len(body)
-        self._socket.send(netlink.HEADER.pack(length, _GET, netlink.REQUEST, 0, 0) + body)
+        self._asked = (self._asked + 1) % (1 << 32)
+        header = netlink.HEADER.pack(length, _GET, netlink.REQUEST, self._asked, 0)
+        self._socket.send(header + body)
         for message in netlink.messages(self._socket.recv(_LONGEST)):
-            if message.type == _NEW:
+            if message.type == _NEW and message.sequence == self._asked:
                 found = netlink.attributes(message.body[_MESSAGE.size :]).get(_MAC, b"")
                 return found if len(found) == _MAC_LENGTH else None
         return None
