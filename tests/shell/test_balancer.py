@@ -5,120 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from ipaddress import ip_address
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lvsha.core.commands import AddDestination, DeleteDestination, SetDestination
-from lvsha.core.health import Admin, Advice, Health, Measured, Outcome, ProbeResult
+from lvsha.core.health import Admin, Advice, Measured
 from lvsha.core.messages import RouterStatus, VrrpStatus
-from lvsha.core.plan import Check, DirectorPlan, Initial, RealServer, VirtualService
-from lvsha.core.probes import TcpProbe
+from lvsha.core.plan import Initial
 from lvsha.core.types import (
-    DestinationStatus,
-    Forwarding,
     OnFailure,
-    Protocol,
     Service,
-    ServiceKey,
-    Stats,
 )
-from lvsha.director.balancer import Balancer
-from lvsha.director.board import Board
-from lvsha.director.ownership import Ownership
-from lvsha.director.reconciler import Reconciler
-from lvsha.errors import UsageError
-from lvsha.kernel.memory import MemoryIpvs
+from tests.shell.balancer_world import (
+    DOWN,
+    KEY,
+    SORRY,
+    UP,
+    WEB,
+    A,
+    B,
+    C,
+    D,
+    World,
+    living,
+    server,
+    up,
+)
 
 pytestmark = pytest.mark.looptime
-
-KEY = ServiceKey(Protocol.TCP, ip_address("192.0.2.1"), 80)
-UNKNOWN, UP, DOWN = Measured.UNKNOWN, Measured.UP, Measured.DOWN
-
-
-def server(number: int, weight: int = 1) -> RealServer:
-    address = ip_address(f"10.0.0.{number}")
-    return RealServer(address, 80, Forwarding.DR, weight, checks=(Check(TcpProbe(), address, 80),))
-
-
-A, B, C, D, SORRY = (server(n) for n in (1, 2, 3, 4, 50))
-WEB = VirtualService("web", Service(KEY), (A, B))
-
-
-class Recording(MemoryIpvs):
-    """The twin, remembering what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = []
-
-    def apply(self, commands):
-        self.asked += commands
-        return super().apply(commands)
-
-
-class World:
-    """A director without checks and processes: what they would say is said by the test."""
-
-    def __init__(self, directory, *services: VirtualService) -> None:
-        self.directory = directory
-        self.ipvs = Recording()
-        self.services = services
-        self.health: dict[Check, Health] = {}
-        self.start()
-
-    def start(self, measured: Measured = UNKNOWN) -> None:
-        """A new director process on the same kernel and runtime directory."""
-        self.health = {}
-        self.measured = measured
-        loop = asyncio.get_running_loop()
-        health = lambda check: self.health.get(check, Health(self.measured))  # noqa: E731
-        board = Board(health, loop.time, loop.time)
-        self.balancer = Balancer(board, self.directory, wall=loop.time)
-        self.table = Reconciler(self.ipvs, Ownership(self.directory), self.balancer.services.view)
-        self.board = board
-        self.table.adopt()
-        self.balancer.open(self.ipvs, self.table)
-        self.configure(*self.services)
-
-    def configure(self, *services: VirtualService) -> None:
-        self.services = services
-        plan = DirectorPlan("c", "n", services)
-        self.board.update(services)
-        self.balancer.configure(plan)
-        self.table.configure(plan)
-
-    def verdict(self, measured: Measured, *servers: RealServer, advice=None) -> None:
-        """All at once, as far as the table can tell."""
-        for each in servers:
-            old = self.health.get(each.checks[0], Health(self.measured))
-            new = Health(measured, advice=advice)
-            self.health[each.checks[0]] = new
-            outcome = Outcome.PASS if measured is UP else Outcome.FAIL
-            self.balancer.judged(each.checks[0], old, new, ProbeResult(outcome, "", 0, 0, advice))
-        self.table.settle()
-
-    def order(self, verb: str, server: RealServer, weight: int | None = None) -> None:
-        self.balancer.order(verb, "web", str(server), weight)
-        self.table.settle()
-
-    def weights(self) -> dict[int, int]:
-        """By the last part of the address."""
-        found = self.ipvs.destinations(KEY)
-        return {
-            int(str(s.destination.key.address).split(".")[-1]): s.destination.weight for s in found
-        }
-
-    def traffic(self, server: RealServer, active: int, inactive: int = 0, packets: int = 0) -> None:
-        held = next(
-            s.destination for s in self.ipvs.destinations(KEY) if s.destination.key == server.key
-        )
-        stats = Stats(in_packets=packets)
-        self.ipvs.observe(KEY, DestinationStatus(held, active, inactive, stats=stats))
 
 
 @pytest.fixture
@@ -129,23 +46,6 @@ def events(caplog):
         return [r.fields for r in caplog.records if r.getMessage() == name]
 
     return named
-
-
-@asynccontextmanager
-async def living(world: World):
-    jobs = [asyncio.create_task(job) for job in (world.balancer.run(), world.table.run())]
-    yield
-    for job in jobs:
-        job.cancel()
-
-
-def up(directory, *services: VirtualService) -> World:
-    """A world in which every server has been judged UP."""
-    world = World(directory, *services)
-    for service in services:
-        world.verdict(UP, *service.servers)
-    world.ipvs.asked = []
-    return world
 
 
 # --- quorum, tiers, panic --------------------------------------------------------------------
@@ -312,195 +212,6 @@ async def test_a_server_at_a_time_comes_to_what_looking_at_all_of_them_comes_to(
     before = world.ipvs.table()
     world.configure(service)
     assert world.ipvs.table() == before
-
-
-# --- orders ----------------------------------------------------------------------------------
-
-
-async def test_a_drained_server_keeps_its_connections_until_they_end_and_is_then_out(
-    tmp_path, events
-):
-    world = up(tmp_path, replace(WEB, drain_timeout=60.0))
-    async with living(world):
-        world.traffic(A, active=2)
-        world.order("drain", A)
-        assert world.weights() == {1: 0, 2: 1}
-        await asyncio.sleep(40)
-        assert world.weights() == {1: 0, 2: 1}
-        world.traffic(A, active=0, inactive=2, packets=9)
-        await asyncio.sleep(6)
-        assert world.weights() == {2: 1}
-    assert world.balancer.services.admin(WEB, A) is Admin.DRAIN
-    (drained,) = events("server.drained")
-    assert (drained["server"], drained["connections_left"]) == ("10.0.0.1:80", 0)
-
-
-async def test_a_drain_ends_at_its_deadline_whatever_is_left(tmp_path, events):
-    world = up(tmp_path, replace(WEB, drain_timeout=10.0))
-    async with living(world):
-        world.traffic(A, active=2)
-        world.order("drain", A)
-        await asyncio.sleep(9)
-        assert world.weights() == {1: 0, 2: 1}
-        await asyncio.sleep(3)
-        assert world.weights() == {2: 1}
-    assert events("server.drained")[0]["connections_left"] == 2
-
-
-async def test_enable_restores_the_weight_in_place(tmp_path):
-    world = up(tmp_path, WEB)
-    world.order("drain", A)
-    world.ipvs.asked = []
-    world.order("enable", A)
-    assert [type(command) for command in world.ipvs.asked] == [SetDestination]
-    assert world.weights() == {1: 1, 2: 1}
-
-
-async def test_a_server_without_connections_is_drained_at_once(tmp_path):
-    world = up(tmp_path, WEB)
-    async with living(world):
-        world.order("drain", A)
-        await asyncio.sleep(0.1)
-        assert world.weights() == {2: 1}
-
-
-async def test_datagrams_are_not_waited_for(tmp_path):
-    key = replace(KEY, protocol=Protocol.UDP)
-    world = up(tmp_path, replace(WEB, service=Service(key)))
-    world.balancer.order("drain", "web", str(A), None)
-    world.table.settle()
-    assert [str(s.destination.key) for s in world.ipvs.destinations(key)] == ["10.0.0.2:80"]
-
-
-@pytest.mark.parametrize(
-    ("on_failure", "weights"), [(OnFailure.REMOVE, {2: 1}), (OnFailure.QUIESCE, {1: 0, 2: 1})]
-)
-async def test_a_disabled_server_is_out_as_if_it_had_failed(tmp_path, on_failure, weights):
-    world = up(tmp_path, replace(WEB, on_failure=on_failure))
-    world.order("disable", A)
-    assert world.weights() == weights
-    world.verdict(DOWN, A)
-    world.verdict(UP, A)
-    assert world.weights() == weights
-    world.order("enable", A)
-    assert world.weights() == {1: 1, 2: 1}
-
-
-async def test_an_operators_weight_holds_until_the_files_is_given_again(tmp_path):
-    world = up(tmp_path, WEB)
-    world.order("weight", A, 7)
-    assert world.weights() == {1: 7, 2: 1}
-    assert world.balancer.services.alive_weight(WEB) == 8
-    world.order("weight", A, 1)
-    assert world.weights() == {1: 1, 2: 1}
-    assert json.loads((tmp_path / "orders.json").read_text()) == {"orders": []}
-
-
-async def test_orders_and_drains_outlive_the_director(tmp_path):
-    world = up(tmp_path, replace(WEB, real_servers=(A, B, C), drain_timeout=30.0))
-    world.traffic(A, active=1)
-    world.order("drain", A)
-    world.order("weight", B, 5)
-    world.order("disable", C)
-    before = world.weights()
-    assert before == {1: 0, 2: 5}
-    await asyncio.sleep(20)
-    world.ipvs.asked = []
-    world.start()
-    assert world.ipvs.asked == []
-    world.verdict(UP, A, B, C)
-    assert world.weights() == before
-    async with living(world):
-        await asyncio.sleep(9)
-        assert world.weights() == before
-        await asyncio.sleep(3)
-        assert world.weights() == {2: 5}
-    assert world.balancer.services.admin(world.services[0], A) is Admin.DRAIN
-
-
-async def test_orders_go_with_the_last_mention_of_their_server(tmp_path):
-    world = up(tmp_path, WEB)
-    world.order("disable", A)
-    world.configure(replace(WEB, real_servers=(B,)))
-    world.configure(WEB)
-    world.verdict(UP, A)
-    assert world.weights() == {1: 1, 2: 1}
-
-
-@pytest.mark.parametrize(
-    ("service", "server", "words"),
-    [
-        ("wen", "10.0.0.1:80", "no service 'wen'; did you mean 'web'?"),
-        ("zzz", "10.0.0.1:80", "no service 'zzz'; there are web"),
-        (
-            "web",
-            "10.0.0.1:8",
-            "service 'web' has no server '10.0.0.1:8'; did you mean '10.0.0.1:80'?",
-        ),
-        ("web", "x", "service 'web' has no server 'x'; there are 10.0.0.1:80, 10.0.0.2:80"),
-    ],
-)
-async def test_what_is_not_there_is_answered_with_the_nearest_name(
-    tmp_path, service, server, words
-):
-    world = up(tmp_path, WEB)
-    with pytest.raises(UsageError) as caught:
-        world.balancer.order("drain", service, server, None)
-    assert str(caught.value) == words
-
-
-async def test_an_address_alone_names_a_server_when_no_other_has_it(tmp_path):
-    world = up(tmp_path, WEB)
-    world.balancer.order("disable", "web", "10.0.0.1", None)
-    assert world.balancer.services.admin(WEB, A) is Admin.DISABLED
-
-
-@pytest.mark.parametrize("name", ["orders.json", "draining.json"])
-async def test_a_damaged_state_file_is_said_and_stops_nothing(tmp_path, events, name):
-    (tmp_path / name).write_text('{"orders": [{}], "draining": [{}]}')
-    world = up(tmp_path, WEB)
-    assert world.weights() == {1: 1, 2: 1}
-    assert len(events("state.unreadable")) == 1
-
-
-# --- the file changes ------------------------------------------------------------------------
-
-
-async def test_a_server_taken_out_of_the_file_drains_as_ours_even_over_a_restart(tmp_path, events):
-    world = up(tmp_path, replace(WEB, drain_timeout=30.0))
-    world.traffic(A, active=1)
-    world.configure(replace(WEB, real_servers=(B,), drain_timeout=30.0))
-    assert world.weights() == {1: 0, 2: 1}
-    async with living(world):
-        await asyncio.sleep(10)
-        assert world.weights() == {1: 0, 2: 1}
-    world.start()
-    world.verdict(UP, B)
-    async with living(world):
-        await asyncio.sleep(15)
-        assert world.weights() == {1: 0, 2: 1}
-        await asyncio.sleep(6)
-        assert world.weights() == {2: 1}
-    assert events("ipvs.drift") == []
-
-
-async def test_a_server_put_back_into_the_file_while_it_drains_is_restored_in_place(tmp_path):
-    world = up(tmp_path, WEB)
-    world.traffic(A, active=1)
-    world.configure(replace(WEB, real_servers=(B,)))
-    world.ipvs.asked = []
-    world.configure(WEB)
-    assert [type(command) for command in world.ipvs.asked] == [SetDestination]
-    assert world.weights() == {1: 1, 2: 1}
-
-
-async def test_a_destination_added_by_hand_is_drift_and_goes_at_once(tmp_path, events):
-    world = up(tmp_path, replace(WEB, real_servers=(B,)))
-    foreign = world.ipvs.destinations(KEY)[0].destination
-    assert world.ipvs.apply([AddDestination(KEY, replace(foreign, key=C.key))]) == ()
-    await world.table.resync()
-    assert world.weights() == {2: 1}
-    assert len(events("ipvs.drift")) == 1
 
 
 # --- slow start, advice, initial -------------------------------------------------------------

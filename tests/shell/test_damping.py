@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lvsha.core.plan import Damping
-from tests.shell.test_balancer import DOWN, UP, WEB, A, B, World, living
+from tests.shell.balancer_world import DOWN, UP, WEB, A, B, World, living
 
 pytestmark = pytest.mark.looptime
 

@@ -10,6 +10,7 @@ import pytest
 
 from lvsha.core.balance import Role
 from lvsha.core.commands import AddDestination, AddService
+from lvsha.core.health import Health
 from lvsha.core.plan import DirectorPlan
 from lvsha.core.types import Destination, Protocol, Service, ServiceKey
 from lvsha.director.balancer import Balancer
@@ -17,7 +18,7 @@ from lvsha.director.board import Board
 from lvsha.director.ownership import Ownership
 from lvsha.director.reconciler import Reconciler
 from lvsha.director.renewal import renewed
-from tests.shell.test_balancer import (
+from tests.shell.balancer_world import (
     DOWN,
     KEY,
     UNKNOWN,
@@ -25,7 +26,6 @@ from tests.shell.test_balancer import (
     WEB,
     A,
     B,
-    Health,
     Recording,
     World,
     up,

@@ -9,7 +9,7 @@ import pytest
 
 from lvsha.core.commands import AddDestination, Refusal
 from lvsha.core.types import DestinationKey
-from tests.shell.test_balancer import DOWN, UP, WEB, A, B, Recording, World, server
+from tests.shell.balancer_world import DOWN, UP, WEB, A, B, Recording, World, server
 
 pytestmark = pytest.mark.looptime
 
