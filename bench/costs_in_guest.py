@@ -23,7 +23,7 @@ CHECKS = ("http", "tcp")
 CHECKED = 100
 """Servers of each program."""
 
-TURNS, SECONDS = 5, 3.0
+TURNS, MOST_TURNS, SECONDS = 5, 20, 3.0
 """So many times CPU is measured, for so long: other work on this machine meets some of them."""
 
 NGINX = """\
@@ -50,17 +50,20 @@ async def measure(check: str) -> dict[str, Any]:
 
 
 async def costs(contest: Contest) -> Turns:
+    """A turn in which somebody could not keep the pace, the machine being busy, is no turn."""
     found: Turns = {rival.name: [] for rival in contest.machines}
-    for _ in range(TURNS):
+    for _ in range(MOST_TURNS):
         before = {rival: used(machine) for rival, machine in contest.machines.items()}
         await asyncio.sleep(SECONDS)
-        for rival, machine in contest.machines.items():
-            cpu, checks = (now - was for now, was in zip(used(machine), before[rival], strict=True))
-            wanted = CHECKED * SECONDS / INTERVAL
-            assert 0.5 < checks / wanted < 1.5, f"{rival.name}: {checks:.0f} of {wanted:.0f}"
-            found[rival.name].append(cpu / checks)
+        after = {rival: used(machine) for rival, machine in contest.machines.items()}
         assert contest.is_complete, "somebody took servers out"
-    return found
+        checks = {rival: after[rival][1] - before[rival][1] for rival in before}
+        if all(abs(n * INTERVAL / (CHECKED * SECONDS) - 1) < 0.1 for n in checks.values()):
+            for rival, n in checks.items():
+                found[rival.name].append((after[rival][0] - before[rival][0]) / n)
+            if len(found[rival.name]) == TURNS:
+                return found
+    raise AssertionError(f"too busy a machine: {len(found['lvsha'])} turns of {TURNS}")
 
 
 def resident(contest: Contest) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""`lvsha run` in a lab of this machine: 1,000 real servers, checked, behind one virtual router."""
+"""`lvsha run` in a lab of this machine: real servers, checked, behind one virtual router."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SERVERS = 1_000
 
 @contextmanager
 def site(
-    interval: str, timeout: str, *beside: str
+    interval: str, timeout: str, *beside: str, servers: int = SERVERS
 ) -> Iterator[tuple[DirectorNode, tuple[Namespace, ...], float]]:
     """The node once it is MASTER and every server is UP, machines beside it by these names, and
     the seconds from the command to the table."""
@@ -35,8 +35,8 @@ def site(
         lab.bridge(FRONT)
         lab.plug(FRONT, [(machine, DIRECTOR), *zip(others, count(CLIENT))])
         node = DirectorNode(machine, Path(folder, "bench.yaml"), Path(folder))
-        node.file.write_text(clusters.checked(SERVERS, interval, timeout))
-        with responder(SERVERS, machine.command([])):
+        node.file.write_text(clusters.checked(servers, interval, timeout))
+        with responder(servers, machine.command([])):
             began = time.monotonic()
             node.start()
             wait_for("a table", lambda: node.events("ipvs.applied"))
