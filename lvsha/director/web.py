@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
-
 from lvsha.core.balance import MAX_WEIGHT, Order
 from lvsha.core.messages import ReloadDone
 from lvsha.director.snapshot import to_json
 from lvsha.errors import LvshaError, UsageError
+from lvsha.kernel.piecemeal import piecemeal
 from lvsha.runtime.logs import describe, log
+
+with piecemeal("aiohttp", __version__=""):
+    from aiohttp import web
+    from aiohttp.typedefs import Handler
 
 _MAX_BODY = 64 * 1024
 

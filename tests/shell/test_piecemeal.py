@@ -23,6 +23,25 @@ def test_the_vrrp_process_needs_no_front_page_which_is_there_for_whoever_asks_la
     assert (done.returncode, done.stderr) == (0, "")
 
 
+SERVER = """
+import sys
+import lvsha.director.process
+assert "aiohttp.client" not in sys.modules, "the front page was loaded"
+import aiohttp
+from aiohttp import web
+from lvsha.director import web as ours
+assert aiohttp.ClientSession
+assert web is ours.web
+"""
+
+
+def test_the_director_loads_no_http_client_of_its_servers_package():
+    done = subprocess.run(
+        [sys.executable, "-c", SERVER], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 WHOLE = """
 import pyroute2
 from lvsha.kernel import rtnetlink
