@@ -220,6 +220,8 @@ class Director:
         """Put a plan in force and be there to be asked; False: not all of it could be done."""
         assert isinstance(asked.plan, DirectorPlan)
         plan = await renewed(self._plan, asked.plan)
+        if self._asked is asked:
+            self._asked = Configure(asked.generation, plan)  # for a retry; once in memory is enough
         in_force = await self._attempt("plan", "kernel.error", self._open_table(plan))
         self._take_checks(plan)
         if in_force and self._table is not None:
