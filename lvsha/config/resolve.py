@@ -81,7 +81,7 @@ def understand(document: Document) -> Cluster:
     routers = build_routers(draft, report)
     groups = build_groups(draft, report)
     services = _services(draft, document, report)
-    judge_interfaces(draft, next(iter(services.values())), report)
+    judge_interfaces(draft, services, report)
     report.settle()
     return _cluster(document.name, draft.file, routers, groups, services)
 
@@ -165,7 +165,7 @@ def resolve(cluster: Cluster, node: str | None = None) -> NodePlans:
         services,
         cluster.resync_interval,
         cluster.timeouts,
-        {**cluster.sysctls, **settings(services, here)},
+        {**cluster.sysctls, **settings(services)},
         cluster.api,
     )
     vrrp = VrrpPlan(cluster.name, name, cluster.routers[name], cluster.sync_groups)

@@ -12,7 +12,7 @@ from lvsha.config.routers import known_nodes
 from lvsha.config.schema import Node
 from lvsha.core.detour import Detour
 from lvsha.core.plan import VirtualService
-from lvsha.core.through import detour_services
+from lvsha.core.through import rely_on_node
 from lvsha.core.types import Address, Family, Forwarding, Key, ServiceKey
 
 
@@ -26,8 +26,6 @@ def judge_via(kind: str, check: CommonCheck, given: Set[str]) -> Iterator[CheckM
         return
     if "mark" in given:
         yield CheckMistake("mark", "not beside via vip: such packets have a mark of their own")
-    if "device" in given:
-        yield CheckMistake("device", "not beside via vip: the server's forwarding finds the way")
 
 
 def virtual_address(
@@ -57,15 +55,17 @@ def virtual_address(
     return virtual
 
 
-def judge_interfaces(draft: Draft, services: tuple[VirtualService, ...], report: Report) -> None:
-    """The kernel must be told where the answers to detours come in."""
-    if detour_services(services):
-        for name, node in (known_nodes(draft) or {}).items():
+def judge_interfaces(
+    draft: Draft, services_of: Mapping[str, tuple[VirtualService, ...]], report: Report
+) -> None:
+    """The kernel of each node must be told where the answers to detours come in."""
+    for name, node in (known_nodes(draft) or {}).items():
+        if rely_on_node(services_of[name]):
             _judge_interface(name, node, report)
 
 
 @rule
 def _judge_interface(name: str, node: Node, report: Report) -> None:
     if node.interface is None:
-        hint = "where the answers to checks via vip come in"
+        hint = "where the answers to checks via vip come in, unless these say device"
         report.wrong(("nodes", name), "missing key 'interface'", hint)

@@ -34,16 +34,11 @@ def laid(services: tuple[VirtualService, ...], here: Here) -> tuple[VirtualServi
         detour = _detour(check)
         if check.origin is None or detour is None:
             return check
-        link = here.links.get(check.address, here.interface)
-        return replace(
-            check,
-            origin=replace(
-                check.origin,
-                source=check.origin.source or _own(here, check.address),
-                mark=mark_of[detour.way],
-                detour=replace(detour, interface=here.interface, link=link),
-            ),
-        )
+        interface = check.origin.device or here.interface
+        link = here.links.get(check.address, interface)
+        source = check.origin.source or _own(here, check.address, interface)
+        detour = replace(detour, interface=interface, link=link)
+        return replace(check, origin=Origin(source, None, mark_of[detour.way], detour))
 
     def tier(servers: tuple[RealServer, ...]) -> tuple[RealServer, ...]:
         return tuple(replace(each, checks=tuple(map(lay, each.checks))) for each in servers)
@@ -68,15 +63,22 @@ def detour_services(services: Iterable[VirtualService]) -> tuple[VirtualService,
     return tuple(found.values())
 
 
-def settings(services: Iterable[VirtualService], here: Here) -> dict[str, str]:
+def settings(services: Iterable[VirtualService]) -> dict[str, str]:
     """The kernel settings without which a master hears no answer, by name.
 
     It comes from an address that is the master's own: a martian, unless said otherwise
     (fib_frontend.c, fib_validate_source). IPv6 knows no such check.
     """
-    wanted = (_detour(check) and check.address.version == 4 for check in _checks(services))
-    name = f"net.ipv4.conf.{here.interface.replace('.', '/')}.accept_local"
-    return {name: "1"} if any(wanted) else {}
+    found = ((_detour(check), check.address) for check in _checks(services))
+    interfaces = {detour.interface for detour, address in found if detour and address.version == 4}
+    names = sorted(interface.replace(".", "/") for interface in interfaces)
+    return {f"net.ipv4.conf.{name}.accept_local": "1" for name in names}
+
+
+def rely_on_node(services: Iterable[VirtualService]) -> bool:
+    """Whether checks go by a detour and do not say by which interface."""
+    origins = (check.origin for check in _checks(services))
+    return any(origin and origin.detour and not origin.device for origin in origins)
 
 
 def _service(key: FwmarkKey, detour: Detour) -> VirtualService:
@@ -99,9 +101,10 @@ def _detour(check: Check) -> Detour | None:
     return check.origin.detour if check.origin is not None else None
 
 
-def _own(here: Here, virtual: Address) -> Address | None:
-    """The node's address where it is of this family; None: as the way to the server says."""
-    return here.address if here.address.version == virtual.version else None
+def _own(here: Here, virtual: Address, interface: str) -> Address | None:
+    """The node's address if it is of this family and there; None: as the way to the server says."""
+    fits = here.address.version == virtual.version and interface == here.interface
+    return here.address if fits else None
 
 
 def _taken(services: Iterable[VirtualService]) -> set[int]:

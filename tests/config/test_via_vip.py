@@ -99,3 +99,9 @@ def test_a_server_may_be_asked_straight_where_its_service_goes_by_vip() -> None:
     one, two = _checks(cluster(service("check: {type: tcp, via: vip}", servers=mixed)))
     assert one.address == VIP
     assert (two.address, two.origin) == (ip_address("10.0.0.2"), None)
+
+
+def test_a_node_that_a_device_is_named_for_needs_no_interface() -> None:
+    head = "cluster: web\nnodes: {lb1: {address: 192.168.1.11}}\n"
+    found = cluster(service("check: {type: tcp, via: vip, device: {lb1: eth1}}"), head=head)
+    assert resolve(found, "lb1").director.sysctls["net.ipv4.conf.eth1.accept_local"] == "1"

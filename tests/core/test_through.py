@@ -55,7 +55,7 @@ def test_services_without_a_detour_stay_the_very_same() -> None:
     services = (_service("http", VIP, RealServer(ONE, 80, Forwarding.DR)),)
     assert laid(services, HERE) is services
     assert detour_services(services) == ()
-    assert settings(services, HERE) == {}
+    assert settings(services) == {}
 
 
 def test_a_node_adds_its_address_its_interfaces_and_a_mark_for_each_server() -> None:
@@ -115,11 +115,20 @@ def test_the_table_has_detours_whatever_becomes_of_their_servers() -> None:
 
 
 def test_only_ipv4_needs_packets_from_own_addresses_accepted() -> None:
-    assert settings((_service("http", VIP, _server(ONE, VIP)),), HERE) == {
+    assert settings(laid((_service("http", VIP, _server(ONE, VIP)),), HERE)) == {
         "net.ipv4.conf.eth0/5.accept_local": "1"
     }
     six = _service("http6", VIP6, _server(ip_address("2001:db8::21"), VIP6))
-    assert settings((six,), HERE) == {}
+    assert settings(laid((six,), HERE)) == {}
+
+
+def test_another_device_is_where_answers_come_in_and_its_address_the_source() -> None:
+    services = laid((_service("http", VIP, _server(ONE, VIP, device="eth2")),), HERE)
+    (origin,) = _origins(services)
+    assert origin is not None
+    assert origin.detour is not None
+    assert (origin.source, origin.device, origin.detour.interface) == (None, None, "eth2")
+    assert settings(services) == {"net.ipv4.conf.eth2.accept_local": "1"}
 
 
 def test_hops_are_few_on_the_link_and_as_usual_in_a_tunnel() -> None:

@@ -34,7 +34,8 @@ def asked_at_the_vip(address: str):
 
 
 VIA = replace(WEB, real_servers=(asked_at_the_vip("10.0.0.1"), asked_at_the_vip("10.0.0.2")))
-LAID = replace(PLAN, services=laid((VIA,), HERE), sysctls=settings((VIA,), HERE))
+SERVICES = laid((VIA,), HERE)
+LAID = replace(PLAN, services=SERVICES, sysctls=settings(SERVICES))
 DETOURS = {each.key: each for each in detour_services(LAID.services)}
 
 
