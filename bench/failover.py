@@ -20,7 +20,7 @@ from bench.pairs import FIRST, SECOND, Pair, pairs
 
 End: TypeAlias = Callable[[Pair], None]
 
-TURNS = {1.0: (5, 3), 0.1: (5, 5), 0.01: (6, 6)}
+TURNS = {1.0: (4, 2), 0.1: (5, 4), 0.01: (6, 5)}
 """By seconds between advertisements: crashes, and stops in order."""
 
 SLACK = 5.0
