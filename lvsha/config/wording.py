@@ -47,7 +47,7 @@ def show(value: object) -> str:
         case Mapping():
             return "a mapping"
         case list():
-            return "a list"
+            return "a list" if value else "an empty list"
         case str():
             short = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
             return repr(short)
@@ -57,7 +57,7 @@ def show(value: object) -> str:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """A hint naming the known word most like this one, or all of them."""
-    close = get_close_matches(word, known, n=1)
+    close = get_close_matches(word, known, n=1) or get_close_matches(word.lower(), known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
 
 
@@ -92,7 +92,7 @@ def report_errors(
 
 def not_one_of(value: object, words: Sequence[str]) -> tuple[str, str | None]:
     """Message and hint for a value outside a choice."""
-    close = get_close_matches(str(value), words, n=1)
+    close = get_close_matches(str(value).lower(), words, n=1)
     hint = f"did you mean {close[0]!r}?" if close else None
     return f"{show(value)} is not one of {', '.join(words)}", hint
 
