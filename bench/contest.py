@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.rivals import RIVALS, SERVICE
+from bench.rivals import RIVALS, SERVICE, Rival
 from lvsha.kernel.ipvs import KernelIpvs
 from lvsha.lab.topology import CLIENT, DIRECTOR, FRONT, Lab, Namespace
 
@@ -71,6 +71,7 @@ class Contest:
         self.home.ip("route add local 10.0.0.0/8 dev lo")
         for machine in self.machines.values():
             machine.ip(f"route add 10.0.0.0/8 via {FRONT.addresses(CLIENT)[0].ip}")
+        self._logs: dict[Rival, Path] = {}
         self.tables = {rival: Table(machine) for rival, machine in self.machines.items()}
 
     @property
@@ -84,6 +85,7 @@ class Contest:
         with ExitStack() as stack:
             for rival, machine in self.machines.items():
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                self._logs[rival] = folder / f"{machine.name}.log"
                 process = rival.start(machine, folder, check, rival.addresses(self.count))
                 stack.callback(_end, process)
                 watch = asyncio.create_task(self.tables[rival].watch(look), name=rival.name)
@@ -92,10 +94,19 @@ class Contest:
 
     async def settled(self) -> None:
         """Once every server is in its table, and was looked after for a while."""
-        async with asyncio.timeout(START):
-            while not self.is_complete:
-                await asyncio.sleep(LOOK)
+        deadline = time.monotonic() + START
+        while not self.is_complete:
+            assert time.monotonic() < deadline, self._standing()
+            await asyncio.sleep(LOOK)
         await asyncio.sleep(3)
+
+    def _standing(self) -> str:
+        """What each has in its table, and its last words."""
+        return "\n".join(
+            f"{rival.name}: {len(self.tables[rival].present)} of {self.count} servers\n"
+            + "\n".join(log.read_text().splitlines()[-5:])
+            for rival, log in self._logs.items()
+        )
 
     @property
     def is_complete(self) -> bool:
