@@ -7,6 +7,7 @@ deleted that is not in `owned` or inside a service that is wanted.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Set
 from typing import assert_never
 
@@ -111,9 +112,14 @@ def _destinations(table: dict[Key, ServiceEntry], key: Key) -> dict[DestinationK
     return destinations
 
 
-def opens(command: TableCommand) -> bool:
-    """Whether a command lets connections in, or makes ready to; the others come after."""
-    return rank(command) <= 1
+def in_order(found: Iterable[TableCommand]) -> tuple[list[TableCommand], list[TableCommand]]:
+    """The safe order: first what lets connections in or makes ready to, then the rest."""
+    ordered = sorted(found, key=rank)
+    openings = bisect_right(ordered, _LAST_OPENING, key=rank)
+    return ordered[:openings], ordered[openings:]
+
+
+_LAST_OPENING = 1
 
 
 def rank(command: TableCommand) -> int:

@@ -35,10 +35,11 @@ class Complaints:
 
     def forget(self, key: Key, dest: DestinationKey | None) -> None:
         """What is at this place is as it should be."""
-        known = self.refused.get(key, {})
-        known.pop(dest, None)
-        if not known:
-            self.refused.pop(key, None)
+        if not self.refused or key not in self.refused:
+            return
+        self.refused[key].pop(dest, None)
+        if not self.refused[key]:
+            del self.refused[key]
 
     def keep_only(self, key: Key, pending: Collection[DestinationKey | None]) -> None:
         """Everything of a service but this is as it should be."""

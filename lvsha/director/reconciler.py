@@ -99,12 +99,12 @@ class Reconciler:
             commands += self._commands_for(key, known, known)
             looked_at += 1 + len(service.servers)
             if looked_at >= _AT_ONCE:
-                done += self._send_until_settled(sorted(commands, key=diff.rank))
+                done += self._send_until_settled(commands)
                 commands, looked_at = [], 0
                 yield
         gone = self._ownership.keys - self._services.keys()
         commands += [DeleteService(key) for key in self.known if key in gone]
-        done += self._send_until_settled(sorted(commands, key=diff.rank))
+        done += self._send_until_settled(commands)
         if done:
             tell_applied(done, self._acknowledged - started)
         self._release()
@@ -146,7 +146,7 @@ class Reconciler:
         for service, server in dirty.values():
             if service.key not in whole:
                 found += self._server_commands(service, server)
-        self._carry_out(sorted(found, key=diff.rank), started)
+        self._carry_out(found, started)
 
     async def resync(self) -> None:
         """Compare the kernel's table with what we last knew; repair what somebody changed."""
@@ -178,9 +178,9 @@ class Reconciler:
         wanted = desired.destination(service, server, standing, found)
         return diff.destination_commands(service.key, wanted, found)
 
-    def _service_commands(self, service: VirtualService) -> tuple[TableCommand, ...]:
+    def _service_commands(self, service: VirtualService) -> list[TableCommand]:
         if self._services.get(service.key) is not service:
-            return ()
+            return []
         known = self.known.get(service.key)
         return self._commands_for(service.key, known, known)
 
@@ -203,12 +203,12 @@ class Reconciler:
 
     def _commands_for(
         self, key: Key, believed: ServiceEntry | None, actual: ServiceEntry | None
-    ) -> tuple[TableCommand, ...]:
+    ) -> list[TableCommand]:
         service = self._services.get(key)
         if service is None or not self._view.is_active(service):
-            return (DeleteService(key),) if actual else ()
+            return [DeleteService(key)] if actual else []
         wanted = desired.entry(service, self._view, {key: believed} if believed else {})
-        return tuple(sorted(diff.service_commands(wanted, actual), key=diff.rank))
+        return diff.service_commands(wanted, actual)
 
     def _carry_out(self, commands: Sequence[TableCommand], started: float) -> None:
         done = self._send_until_settled(commands)
@@ -221,9 +221,8 @@ class Reconciler:
         for _ in range(1 + _READ_AGAIN):
             if not commands:
                 break
-            openings = [command for command in commands if diff.opens(command)]
+            openings, closings = diff.in_order(commands)
             refusals = self._send(with_places(openings, self._services), done)
-            closings = [command for command in commands if not diff.opens(command)]
             spared = self._spared({place(refusal.command)[0] for refusal in refusals}, closings)
             refusals += self._send([each for each in closings if place(each) not in spared], done)
             commands = self._second_look(refusals)
@@ -276,13 +275,13 @@ class Reconciler:
             found += self._reread(key)
         return tuple(found)
 
-    def _reread(self, key: Key) -> tuple[TableCommand, ...]:
+    def _reread(self, key: Key) -> list[TableCommand]:
         believed = self.known.get(key)
         try:
             return self._commands_for(key, believed, self._known.learn_anew(key))
         except KernelError as error:
             self._complaints.trouble("a service could not be read", error)
-            return ()
+            return []
 
     def _report_foreign(self, keys: Iterable[Key]) -> None:
         foreign = frozenset(keys)
