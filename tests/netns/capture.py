@@ -55,13 +55,11 @@ class Capture:
         heard = tuple(self.heard)
         return [each for each in heard if each.at > moment and source in ("", each.source)]
 
-    def longest_gap(self, source: str, number: int) -> float:
-        """Seconds between two advertisements of one router from one node, at most."""
-        times = [
-            each.at
-            for each in tuple(self.heard)
-            if (each.source, each.virtual_router_id) == (source, number) and each.priority
-        ]
+    def longest_gap(self, priority: int, number: int) -> float:
+        """Seconds between two advertisements of a router by the node of this priority, at most."""
+        told = (priority, number)
+        times = [each.at for each in tuple(self.heard)
+                 if (each.priority, each.virtual_router_id) == told]  # fmt: skip
         return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def _listen(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
@@ -38,7 +40,7 @@ KINDS = {
 
 every_kind = pytest.mark.parametrize("vr", KINDS.values(), ids=KINDS)
 alone = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-minutes = settings(alone, max_examples=10_000)
+minutes = settings(alone, max_examples=6_000)
 long = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
@@ -171,3 +173,15 @@ def test_a_receiver_counts_or_hands_on_every_packet(datas):
 @given(data=st.data())
 def test_for_minutes_whatever_is_spoilt_is_counted_once(vr, data):
     judged(vr, mutated(vr, data.draw))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+def test_nothing_a_guided_fuzzer_thinks_of_is_counted_otherwise(tmp_path):
+    """In a process of its own: libFuzzer ends the one it runs in."""
+    pytest.importorskip("atheris", reason="optional: pip install lvsha[fuzz]")
+    words = (tmp_path, "-max_total_time=40", f"-artifact_prefix={tmp_path}/")
+    argv = [sys.executable, "-m", "tests.shell.fuzz_gate", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Done " in done.stderr
