@@ -24,6 +24,8 @@ _ATTACH_FILTER = 26  # SO_ATTACH_FILTER, asm-generic/socket.h
 _INSTRUCTION = struct.Struct("=HBBI")  # sock_filter: code, jump if true, if false, operand
 _LOAD_BYTE, _LOAD_HALF, _JUMP_IF_EQUAL, _RETURN = 0x30, 0x28, 0x15, 0x06
 _LONGEST = 128
+_AT_ONCE = 256
+"""Answers read in one go: whoever floods the link does not hold us up."""
 
 _ANSWERS = {
     Family.IPV4: (
@@ -87,6 +89,7 @@ class LinkClaims:
             ear.sendto(question_alone(own, address, source), (link, ethertype, 0, 0, mac))
         except (OSError, KernelError):
             return None
+        self._heard.setdefault((link, mac, address), 0.0)
         return Question(link, mac, address, time.monotonic())
 
     def has_answered(self, question: Question) -> bool:
@@ -109,12 +112,12 @@ class LinkClaims:
         return self._neighbours.mac(socket.if_nametoindex(link), server)
 
     def _hear(self, link: str, ear: socket.socket) -> None:
-        """Note every answer that has come in."""
+        """Note the answers that have come in from those who were ever asked."""
         with suppress(OSError):  # nothing left, or the link is gone
-            while True:
+            for _ in range(_AT_ONCE):
                 packet, (*_, mac) = ear.recvfrom(_LONGEST)
                 address = answered(packet)
-                if address is not None:
+                if address is not None and (link, mac, address) in self._heard:
                     self._heard[link, mac, address] = time.monotonic()
 
 
