@@ -1,21 +1,24 @@
-"""What reading costs a director of 10,000 servers: a resync, a status, a scrape; and how long
-its loop stands still for each."""
+"""What reading costs a director of 10,000 servers: a resync, a status, a scrape; what a reload
+costs; and how long its loop stands still for each."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import uvloop
 
 from bench.figures import Figure
 from bench.stage import Stage, plan, stage
+from lvsha.core.messages import Configure
+from lvsha.core.plan import DirectorPlan
 
 SERVICES, EACH = 1_000, 10
 ROUNDS = 3
@@ -46,13 +49,32 @@ async def _all() -> list[Figure]:
                 async with _watched(cost):
                     await question(at)
             found.append(_row(what, cost, ROUNDS))
+        for what, weight in (("of which nothing changed", 1), ("of which every server changed", 2)):
+            cost, told = Cost(), _weighing(plan(SERVICES, EACH), weight)
+            gc.freeze()  # as a plan that comes over the channel
+            async with _watched(cost):
+                await at.director._take(Configure(2, told))
+            found.append(_row(f"reload {what},", cost, 1))
+    idle = Cost()
+    async with stage(plan(SERVICES, EACH)), _watched(idle):
+        await asyncio.sleep(ROUNDS * RESYNC_INTERVAL)
     async with stage(plan(SERVICES, EACH, RESYNC_INTERVAL)) as at:
         cost, before = Cost(), at.kernel.tables_read
         async with _watched(cost):
             await asyncio.sleep((ROUNDS + 0.5) * RESYNC_INTERVAL)
         assert at.kernel.sent == [], "a resync of a table that was right changed something"
+        cost.cpu -= idle.cpu * (ROUNDS + 0.5) / ROUNDS
         found.append(_row("resync", cost, at.kernel.tables_read - before))
     return found
+
+
+def _weighing(found: DirectorPlan, weight: int) -> DirectorPlan:
+    """The plan with this weight for every server."""
+    services = (
+        replace(each, real_servers=tuple(replace(one, weight=weight) for one in each.real_servers))
+        for each in found.services
+    )
+    return replace(found, services=tuple(services))
 
 
 def _row(what: str, cost: Cost, rounds: int) -> Figure:
