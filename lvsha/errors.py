@@ -87,6 +87,10 @@ class ProbeError(LvshaError):
     """A health check's target did not answer as it should."""
 
 
+class RefusalError(ProbeError):
+    """A health check's target said no itself: no lateness of this machine can be the reason."""
+
+
 class DeadlineError(ProbeError):
     """A health check's time is over before its target has answered."""
 

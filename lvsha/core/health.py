@@ -52,13 +52,17 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One probe's finding. `elapsed` in seconds, `at` in seconds since the epoch."""
+    """One probe's finding. `elapsed` in seconds, `at` in seconds since the epoch.
+
+    `refused`: of a failure, that the target said no itself.
+    """
 
     outcome: Outcome
     message: str
     elapsed: float
     at: float
     advice: Advice | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

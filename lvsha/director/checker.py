@@ -2,7 +2,8 @@
 
 Laws of this file: one probe of a check at a time; starts are spread over the interval, never all
 in one tick; the schedule is absolute (the next start is the last planned one plus the pause), so
-lateness does not add up; a failure seen while our own loop stood still is not believed.
+lateness does not add up; a failure seen while our own loop stood still is not believed, unless
+the target said no itself.
 """
 
 from __future__ import annotations
@@ -241,7 +242,7 @@ class Checkers:
         """A failure is ours when our loop stood still meanwhile; but not for ever."""
         if result.outcome is Outcome.PASS:
             watch.excuses = watch.check.fall
-        elif result.outcome is Outcome.FAIL and watch.excuses:
+        elif result.outcome is Outcome.FAIL and not result.refused and watch.excuses:
             stall = self.witness.worst_since(watch.begun)
             if stall > max(STALL, watch.check.timeout / 10):
                 watch.excuses -= 1

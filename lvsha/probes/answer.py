@@ -7,7 +7,7 @@ that is the end of the headers.
 from __future__ import annotations
 
 from lvsha.core.probes import HttpProbe
-from lvsha.errors import ProbeError
+from lvsha.errors import ProbeError, RefusalError
 from lvsha.probes.body import wants
 
 HEADER_LIMIT = 64 * 1024
@@ -66,7 +66,7 @@ class Answer:
         """What was found. Raises ProbeError when it is not what is wanted."""
         status = self.status
         if not self._accepted:
-            raise ProbeError(f"HTTP {status}, wanted {_ranges(self._spec.status)}")
+            raise RefusalError(f"HTTP {status}, wanted {_ranges(self._spec.status)}")
         for want in self._wants:
             if (fault := want.fault()) is not None:
                 raise ProbeError(f"HTTP {status}, but {fault}")

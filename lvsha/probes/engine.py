@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lvsha.core.health import Advice, Outcome, ProbeResult
-from lvsha.errors import DeadlineError, InconclusiveError, ProbeError
+from lvsha.errors import DeadlineError, InconclusiveError, ProbeError, RefusalError
 
 Wait: TypeAlias = tuple[int, int, str]
 """A file descriptor, the epoll events awaited there, and what for, in words."""
@@ -131,7 +131,8 @@ class Engine:
         except StopIteration as answer:
             self._conclude(flight, answer.value)
         except ProbeError as error:
-            self._finish(flight, Outcome.FAIL, str(error))
+            refused = isinstance(error, RefusalError)
+            self._finish(flight, Outcome.FAIL, str(error), refused=refused)
         except InconclusiveError as error:
             self._finish(flight, Outcome.INCONCLUSIVE, str(error))
         except Exception as error:  # noqa: BLE001 a mistake of ours must not count against a server
@@ -163,13 +164,19 @@ class Engine:
             self._finish(flight, answer.outcome, answer.message, answer.advice)
 
     def _finish(
-        self, flight: Flight, outcome: Outcome, message: str, advice: Advice | None = None
+        self,
+        flight: Flight,
+        outcome: Outcome,
+        message: str,
+        advice: Advice | None = None,
+        *,
+        refused: bool = False,
     ) -> None:
         elapsed = time.monotonic() - flight.started
         if outcome is Outcome.PASS:
             message = f"{message} in {duration(elapsed)}"
         self.drop(flight)
-        flight.done(ProbeResult(outcome, message, elapsed, time.time(), advice))
+        flight.done(ProbeResult(outcome, message, elapsed, time.time(), advice, refused))
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ import errno
 import os
 from typing import NoReturn
 
-from lvsha.errors import InconclusiveError, ProbeError
+from lvsha.errors import InconclusiveError, ProbeError, RefusalError
 
 NETWORK_ERRORS = frozenset(
     {errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE, errno.ECONNABORTED}
@@ -32,7 +32,7 @@ def later(code: int | None, doing: str) -> NoReturn:
     if code in _LOCAL_ERRORS:
         at_once(code)
     if code == errno.ECONNREFUSED:
-        raise ProbeError("connection refused")
+        raise RefusalError("connection refused")
     raise ProbeError(f"{_words(code)} while {doing}")
 
 

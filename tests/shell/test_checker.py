@@ -21,7 +21,9 @@ from tests.shell.targets import serving, silent
 
 pytestmark = pytest.mark.looptime
 
-LETTERS = {"+": Outcome.PASS, "-": Outcome.FAIL, "?": Outcome.INCONCLUSIVE}
+LETTERS = {"+": Outcome.PASS, "-": Outcome.FAIL, "!": Outcome.FAIL, "?": Outcome.INCONCLUSIVE}
+"""`!` is a failure of which the target told itself."""
+
 Done = Callable[[ProbeResult], None]
 
 
@@ -68,7 +70,8 @@ class Flight:
 
     def end(self, letter: str) -> None:
         self.script.under_way -= 1
-        self.done(ProbeResult(LETTERS[letter], letter, self.script.takes, self.script.clock()))
+        takes, at = self.script.takes, self.script.clock()
+        self.done(ProbeResult(LETTERS[letter], letter, takes, at, refused=letter == "!"))
 
     def cancel(self) -> None:
         self.script.under_way -= 1
@@ -288,6 +291,16 @@ async def test_a_failure_while_we_stood_still_is_not_believed() -> None:
     await stalled_probe(bench, 0.3)
     assert bench.checkers.counters.stalled == bench.checkers.counters.inconclusive == 1
     assert bench.checkers.health(server(interval=3, fall=1)).measured is Measured.UP
+    await bench.checkers.close()
+
+
+async def test_a_refusal_counts_however_late_we_are() -> None:
+    """Standing still can't make a target say no."""
+    bench = Bench(Script("+!", takes=0.1))
+    await bench.run([server(interval=3, fall=1)], 0.5)
+    await stalled_probe(bench, 0.3)
+    assert bench.checkers.counters.stalled == 0
+    assert bench.checkers.health(server(interval=3, fall=1)).measured is Measured.DOWN
     await bench.checkers.close()
 
 

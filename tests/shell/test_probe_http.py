@@ -32,6 +32,14 @@ async def failure(handler: Handler, spec: HttpProbe, timeout: float = 2.0) -> st
     return result.message
 
 
+async def test_a_status_that_is_not_wanted_is_the_targets_own_word() -> None:
+    """Silence, or a connection that closes, may be the doing of a checker that was late."""
+    for answer, refused in ((b"HTTP/1.1 500 No\r\n\r\n", True), (b"", False)):
+        async with serving(answering(answer)) as port:
+            result = await probe(HttpProbe(), port)
+        assert (result.outcome, result.refused) == (Outcome.FAIL, refused)
+
+
 async def passes(handler: Handler, spec: HttpProbe) -> bool:
     async with serving(handler) as port:
         result = await probe(spec, port)

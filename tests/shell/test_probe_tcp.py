@@ -42,6 +42,7 @@ async def test_a_refused_connection_fails() -> None:
     """Nobody listens."""
     result = await probe(TcpProbe(), unused_port())
     assert (result.outcome, result.message) == (Outcome.FAIL, "connection refused")
+    assert result.refused
 
 
 async def test_a_target_that_does_not_answer_times_out() -> None:
