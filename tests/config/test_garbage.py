@@ -19,6 +19,8 @@ WORDS = st.sampled_from(
     name address port fwmark family ipv4 ipv6 protocol tcp udp http scheduler scheduler_flags sh
     sh-port forwarding nat dr tun persistence timeout netmask 255.255.255.0 one_packet check type
     none interval rise fall path status 200-299 headers real_servers tunnel gue gre checksum
+    track service script exec file process route weight routes to via rules from table hooks
+    on_change backups quorum hysteresis damping transitions source device mark sync_groups
     192.168.1.100 2001:db8::1 fe80::1 192.168.1.100/32 weight upper_threshold priority interface
     virtual_router_id addresses excluded_addresses version advertisement_interval 10ms 2s
     resync_interval 127.0.0.1:9817 << * & eth0 web
@@ -41,9 +43,20 @@ VALUES = st.recursive(
 )
 VALID = (
     HEAD
-    + router("excluded_addresses: ['2001:db8::100/64']")
+    + router(
+        "excluded_addresses: ['2001:db8::100/64']",
+        "authentication: {type: hmac, keys: {1: {file: /k}}, active: 1}",
+        "garp: {repeat: 3}",
+        "track: [{service: http, weight: -60}, {script: {exec: [/bin/ok]}}, {route: 0.0.0.0/0}]",
+        "routes: [{to: 10.0.0.0/8, via: 192.168.1.1}]",
+        "rules: [{from: 192.168.1.100/32, table: 100}]",
+        "hooks: {on_change: {exec: [/bin/tell]}}",
+    )
+    + "defaults: {check: [{type: tcp}, {type: ping, source: {lb1: 192.168.1.11}}]}\n"
     + service(
-        "check: {type: http, path: /x, status: [200-299]}",
+        "check: {type: http, path: /x, status: [200-299], json: {path: $.a, equals: 1}}",
+        "damping: {transitions: 3}",
+        "backups: [[{address: 192.168.1.50, port: 81}], [127.0.0.1]]",
         "persistence: {timeout: 5m, netmask: 255.255.255.0}",
         servers="[192.168.1.21, {address: 10.0.0.1, forwarding: tun, tunnel: {type: gre}}]",
     )
