@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lvsha.config.checks import DEFAULT_TYPE
 from lvsha.config.schema import json_schema
 
 _HEAD = """\
@@ -90,6 +91,8 @@ def _default(is_required: bool, schema: Mapping[str, Any]) -> str:
         return "*required*"
     if "default" not in schema or schema["default"] in ([], {}, ""):
         return ""
+    if schema.get("const", DEFAULT_TYPE) != DEFAULT_TYPE:
+        return ""  # a type is not there by default but in its own table
     return f"`{_yaml(schema['default'])}`"
 
 
