@@ -263,7 +263,7 @@ async def test_timeouts_of_the_file_are_set_and_said_once(tmp_path, events):
 async def test_a_verdict_moves_table_status_and_log_together(tmp_path, events):
     with socket.create_server(("127.0.0.1", 0)) as open_port:
         port = open_port.getsockname()[1]
-        check = Check(TcpProbe(), ip_address("127.0.0.1"), port, interval=0.1, timeout=0.1, fall=1)
+        check = Check(TcpProbe(), ip_address("127.0.0.1"), port, interval=0.1, timeout=5.0, fall=1)
         plan = replace(PLAN, services=(replace(WEB, real_servers=(server("10.0.0.1", check),)),))
         async with running(tmp_path) as at:
             at.tell(Configure(1, plan))
@@ -290,7 +290,7 @@ async def test_the_check_that_fails_is_named_where_a_server_has_several(tmp_path
         socket.create_server(("127.0.0.1", 0)) as second,
     ):
         checks = tuple(
-            Check(TcpProbe(), ip_address("127.0.0.1"), each.getsockname()[1], 0.1, 0.1, fall=1)
+            Check(TcpProbe(), ip_address("127.0.0.1"), each.getsockname()[1], 0.1, 5.0, fall=1)
             for each in (first, second)
         )
         several = replace(server("10.0.0.1"), checks=checks)
