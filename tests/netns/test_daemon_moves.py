@@ -15,8 +15,8 @@ INNER_VIP = "10.0.0.100"
 HOOK = "hooks: {on_change: {exec: [/bin/sh, FOLDER/NODE.sh], timeout: 1s}}"
 GROUP = (
     HEAD
-    + router("outer", 1)
-    + router("inside", 2, "interface: eth1").replace(vip(2), INNER_VIP)
+    + router("outer", 1, interval="200ms")
+    + router("inside", 2, "interface: eth1", interval="200ms").replace(vip(2), INNER_VIP)
     + router("told", 3, HOOK)
     + "sync_groups: [{name: both, routers: [outer, inside]}]\n"
 )
@@ -76,7 +76,7 @@ def test_a_network_that_falls_apart_unnoticed_splits_no_sync_group(place):
     lb1, lb2 = place.pair
     since = lb1.router("inside")["since"], lb1.router("outer")["since"]
     place.part(lb1, lb2, network="inner")
-    lb2.hears_more("outer")
+    lb2.hears_more("outer", 10)
     assert (lb2.state("inside"), lb2.state("outer")) == ("BACKUP", "BACKUP")
     assert (lb1.router("inside")["since"], lb1.router("outer")["since"]) == since
     place.part(lb1, lb2, apart=False, network="inner")
@@ -142,7 +142,7 @@ def test_an_operator_hands_a_group_over_and_a_preempting_better_one_keeps_out(pl
     both_on(lb1, lb2)
     assert lb1.fail_over("outer") == (0, "outer: 192.168.1.12 is master now\n", "")
     both_on(lb2, lb1)
-    lb1.hears_more("outer")
+    lb1.hears_more("outer", 10)
     both_on(lb2, lb1)
     assert lb1.router("outer")["aside"]
     line = "lvsha: router outer is BACKUP on this node: nothing to hand over; master is "

@@ -127,6 +127,7 @@ def test_a_clients_arp_entry_for_a_virtual_mac_never_changes(place, client):
     assert {word for line in said for word in line.split() if word.count(":") == 5} <= {MAC}
 
 
+@pytest.mark.long
 def test_a_killed_daemon_leaves_no_interface_behind_once_it_runs_again(place):
     """It comes back as the least of them, and stays a backup."""
     lb1, lb2, lb3 = place.nodes
@@ -170,7 +171,7 @@ def test_a_better_node_without_the_key_changes_nothing(place):
     lb3.reload(unsigned)
     eventually("it claims the addresses", lambda: lb3.state("signed") == "MASTER")
     for node in (lb1, lb2):
-        node.hears_more("signed", 10, "hmac_missing")
+        node.hears_more("signed", 4, "hmac_missing")
     assert (lb1.router("signed")["since"], lb2.router("signed")["since"]) == since
     assert (lb1.state("signed"), lb2.state("signed")) == ("MASTER", "BACKUP")
     (said,) = lb1.told("vrrp.dropped", router="signed", cause="hmac_missing")
