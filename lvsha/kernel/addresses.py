@@ -46,6 +46,7 @@ class KernelAddresses:
 
     def __init__(self, commands: AsyncIPRoute) -> None:
         self._commands = commands
+        self._put: dict[tuple[str, InterfaceAddress], int] = {}
         self._subscriptions: set[socket.socket] = set()
         self._dumping = asyncio.Lock()
 
@@ -72,10 +73,13 @@ class KernelAddresses:
         return tuple(_address(message) for message in messages)
 
     async def add(self, interface: str, address: InterfaceAddress) -> None:
-        await self._change("add", interface, address, AS_VIP if address.version == 6 else {})
+        index = self._put[interface, address] = _index(interface)
+        await self._change("add", index, interface, address, AS_VIP if address.version == 6 else {})
 
     async def remove(self, interface: str, address: InterfaceAddress) -> None:
-        await self._change("del", interface, address, {})
+        """From where `add` put it, whatever that interface is called by now."""
+        index = self._put.pop((interface, address), None) or _index(interface)
+        await self._change("del", index, interface, address, {})
 
     async def set_up(self, interface: str, up: bool) -> None:
         with _refusals_about(f"interface {interface}"):
@@ -91,12 +95,17 @@ class KernelAddresses:
         await asyncio.sleep(0)  # the transport lets go of its socket in the loop's next round
 
     async def _change(
-        self, command: str, interface: str, address: InterfaceAddress, flags: dict[str, int]
+        self,
+        command: str,
+        index: int,
+        interface: str,
+        address: InterfaceAddress,
+        flags: dict[str, int],
     ) -> None:
         with _refusals_about(f"{address} on {interface}"):
             await self._commands.addr(
                 command,
-                index=_index(interface),
+                index=index,
                 family=int(Family.of(address)),
                 address=str(address.ip),
                 prefixlen=address.network.prefixlen,

@@ -26,6 +26,8 @@ PEERS = 16
 _USUAL = frozenset({"received", "checksum_with_pseudo_header", "checksum_without"})
 """Counters of packets that nobody is warned of."""
 
+_STEADY = _USUAL | {"sent"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
@@ -69,6 +71,11 @@ class Gate:
     def peers(self) -> tuple[PeerStatus, ...]:
         """What each peer last advertised."""
         return tuple(self._peers.values())
+
+    @property
+    def unusual(self) -> int:
+        """What was counted, without what a steady master has counted."""
+        return self.counters.total() - sum(self.counters[name] for name in _STEADY)
 
     def messages(self, priority: int, source: Address) -> tuple[tuple[Address, bytes], ...]:
         """An advertisement of ours, with the destination of each copy."""

@@ -38,9 +38,10 @@ _NOT_THERE = (errno.EADDRNOTAVAIL, errno.ENODEV)
 class Holder:
     """Holds the addresses it is told to, announces them as long as it does.
 
-    `link` is where, and `garp` how: the owner keeps them current. `turn` is shared by all: the
-    kernel does one of these at a time anyway, and between two of them the loop looks after its
-    timers.
+    `link` is where, and `garp` how: the owner keeps them current. Addresses that are `native` are
+    the machine's own, with or without mastership: they are announced, and never taken off. `turn`
+    is shared by all: the kernel does one of these at a time anyway, and between two of them the
+    loop looks after its timers.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Holder:
     ) -> None:
         self.link: Link | None = None
         self.garp = Garp()
+        self.native: frozenset[InterfaceAddress] = frozenset()
         self._router = router
         self._interface = interface
         self._addresses = addresses
@@ -152,6 +154,9 @@ class Holder:
             self.announce()  # it missed the first burst
 
     async def _remove(self, address: InterfaceAddress) -> None:
+        if address in self.native:
+            self._held.discard(address)
+            return
         self._leaving[address] += 1
         try:
             async with self._turn:
@@ -162,6 +167,8 @@ class Holder:
                 self._complain("remove", address, error)
                 return
         self._held.discard(address)
+        if self.link is None:  # renamed: what leaves it is told under its new name
+            self._leaving.pop(address, None)
 
     def _due(self) -> float | None:
         return None if self._next is None else self._announced_since + self._next.after

@@ -48,7 +48,7 @@ from lvsha.vrrp.observations import Lateness
 from lvsha.vrrp.paths import PathHolder
 from lvsha.vrrp.reporter import Reporter
 from lvsha.vrrp.router import RunningRouter
-from lvsha.vrrp.segment import Segment, leftovers
+from lvsha.vrrp.segment import Segment, leftovers, native
 from lvsha.vrrp.tracking import Tracking
 from lvsha.vrrp.unicast import UnicastReceivers
 
@@ -207,7 +207,9 @@ class VrrpProcess:
             await machine.macvlans.remove(interface)
         holder = Holder(vr.name, interface, addresses, machine.wire, self._turn)
         self._work(_key(vr), holder)
-        if left := leftovers(vr, self._segments[vr.interface].present):
+        present = self._segments[vr.interface].present
+        holder.native = native(vr, present)
+        if left := leftovers(vr, present):
             log.warning("vrrp.drift", router=vr.name, left_behind=", ".join(map(str, left)))
             holder.found(left)
             await _in_time(holder.settled())

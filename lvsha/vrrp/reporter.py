@@ -19,6 +19,9 @@ STATUS_INTERVAL = 2.0
 STATUS_SPACING = 0.05
 """Least seconds between two statuses, however much changes."""
 
+LOOK = 0.5
+"""Seconds between looks whether anything unusual was counted. A flood of packets is no change."""
+
 SLICE = 0.001
 """Seconds of describing before the loop gets its turn."""
 
@@ -43,14 +46,24 @@ class Reporter:
         """Tell until cancelled."""
         while True:
             self._news.clear()
-            told = self._told
+            told, counted = self._told, self._counted()
             parts = [status_part(each.status()) async for each in sliced(self._now(), SLICE)]
             if told == self._told:  # else what was told in between is newer
                 self._send(parts)
             await asyncio.sleep(STATUS_SPACING)
             with suppress(TimeoutError):
                 async with asyncio.timeout(STATUS_INTERVAL - STATUS_SPACING):
+                    await self._until_counted(counted)
+
+    async def _until_counted(self, before: int) -> None:
+        """Until there is news, or more was counted than `before`."""
+        while not self._news.is_set() and self._counted() == before:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
                     await self._news.wait()
+
+    def _counted(self) -> int:
+        return sum(router.unusual for router in self._routers)
 
     def tell(self) -> None:
         """Everything at once: somebody is about to act on it, or nothing else is left to do."""

@@ -174,6 +174,12 @@ class RunningRouter:
             hook=self.hooks.status,
         )
 
+    @property
+    def unusual(self) -> int:
+        """How much was counted that a steady election does not count."""
+        elsewhere = sum(self._receiver.counters.values()) if self._receiver else 0
+        return self._gate.unusual + elsewhere
+
     async def settled(self) -> None:
         """Return once its addresses are as they should be, and its hook knows."""
         await asyncio.gather(self.holder.settled(), self._paths.settled(), self.hooks.idle())

@@ -255,15 +255,22 @@ def _key(vr: VirtualRouter) -> tuple[Family, int]:
 def leftovers(
     vr: VirtualRouter, present: Iterable[InterfaceAddress]
 ) -> tuple[InterfaceAddress, ...]:
-    """Addresses of `vr` that a predecessor left behind among those `present`.
+    """Addresses of `vr` that a predecessor left behind among those `present`."""
+    kept, ours = native(vr, present), (*vr.addresses, *vr.excluded_addresses)
+    return tuple(address for address in present if address in ours and address not in kept)
 
-    An address owner's may be the machine's own: it is taken for that unless it has the host
-    prefix length virtual addresses have.
+
+def native(vr: VirtualRouter, present: Iterable[InterfaceAddress]) -> frozenset[InterfaceAddress]:
+    """Addresses of `vr` that are the machine's own, as RFC 9568 means an address owner.
+
+    One of those `present` is taken for that unless it has the host prefix length that virtual
+    addresses have.
     """
-    ours = (*vr.addresses, *vr.excluded_addresses)
-    return tuple(
+    if vr.priority != OWNER:
+        return frozenset()
+    return frozenset(
         address
         for address in present
-        if address in ours
-        and (vr.priority != OWNER or address.network.prefixlen == address.max_prefixlen)
+        if address in (*vr.addresses, *vr.excluded_addresses)
+        and address.network.prefixlen != address.max_prefixlen
     )

@@ -155,6 +155,24 @@ def test_an_interface_deleted_and_made_again_is_picked_up(place, master):
     eventually("advertising", lambda: place.adverts(mac))
 
 
+def test_an_interface_renamed_under_a_master_keeps_no_vip(place, master):
+    """The peer takes over: nobody must hold them beside it."""
+    vips = [address.partition("/")[0] for address in master.status().addresses]
+    try:
+        place.one.sh("ip link set eth0 name other0")
+    except AssertionError:
+        pytest.skip("before Linux 6.2 an interface that is up keeps its name")
+    eventually("fault", lambda: master.is_("FAULT"))
+    assert master.status().faults == ("interface eth0 is missing",)
+    shown = "ip -br addr show dev other0"
+    eventually("no VIP", lambda: not any(f" {vip}/" in place.one.sh(shown) for vip in vips))
+    place.one.sh("ip link set other0 name eth0")
+    eventually("master again", lambda: master.is_("MASTER"))
+    eventually("VIP back", lambda: place.one.holds(*vips))
+    place.one.sh(f"ip addr del {master.status().addresses[0]} dev eth0")
+    eventually("put back", lambda: place.one.holds(*vips))
+
+
 def test_an_ipv6_vip_is_usable_the_moment_it_is_there(place):
     """IFA_F_NODAD: a tentative address answers nobody."""
     place.one.sh("sysctl -qw net.ipv6.conf.eth0.accept_dad=1 net.ipv6.conf.eth0.dad_transmits=1")

@@ -57,6 +57,8 @@ async def test_a_status_begun_before_it_does_not_come_after_it():
         send_line = lines.append
 
     class Slow:
+        unusual = 0
+
         def status(self):
             if not lines:
                 asyncio.get_running_loop().call_soon(tell_once)

@@ -101,6 +101,9 @@ async def test_an_owners_own_address_is_neither_removed_nor_missing_as_source():
         assert host.status().state == "MASTER"
         assert host.status().master == "192.0.2.1"
         assert await host.holds(own)
+        host.stop.set()
+        await host.task
+        assert await host.holds(own), "it is the machine's, master or not"
 
 
 async def test_a_vip_somebody_removed_is_put_back_announced_and_logged():
