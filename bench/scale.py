@@ -30,6 +30,9 @@ CHECKED = 10_000
 SCRAPES, PAUSE = 5, 3.0
 """How often lateness is asked for: an answer covers the starts of some 2 s."""
 
+SETTLING = 8.0
+"""Seconds before the first: asking again and again whether all are up has kept it from its work."""
+
 PLANNED = 50_000
 T = TypeVar("T")
 
@@ -41,6 +44,7 @@ def figures() -> list[Figure]:
 def _daemon() -> list[Figure]:
     """Every check over HTTP at 5 s, with its scrapes and resyncs."""
     with site("5s", "1s", servers=CHECKED) as (node, _, started):
+        time.sleep(SETTLING)
         late = [_lateness(node) for _ in range(SCRAPES)]
         status = node.status()
         assert status is not None
