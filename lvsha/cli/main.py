@@ -123,8 +123,8 @@ def status(file: Path | None, node: str | None, runtime_dir: Path | None, as_jso
     from lvsha.cli import show
 
     directory = _runtime_dir(file, runtime_dir)
+    _require_node(node, directory)
     found = control.get(directory, "/status")
-    _require_node(node, found["node"], directory)
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -140,8 +140,7 @@ def reload(file: Path | None, node: str | None, runtime_dir: Path | None) -> int
     A bad file changes nothing.
     """
     directory = _runtime_dir(file, runtime_dir)
-    if node is not None:
-        _require_node(node, control.get(directory, "/status")["node"], directory)
+    _require_node(node, directory)
     _, answer = control.post(directory, "/reload")
     if answer["error"]:
         return _fail(answer["error"], answer.get("exit_code", 1))
@@ -158,8 +157,7 @@ def _order_command(verb: str, metavar: str, text: str) -> None:
 
         own, file = orders.split(verb, words)
         directory = _runtime_dir(file, runtime_dir)
-        if node is not None:
-            _require_node(node, control.get(directory, "/status")["node"], directory)
+        _require_node(node, directory)
         answer = orders.give(verb, own, directory)
         if answer["error"]:
             return _fail(answer["error"], answer.get("exit_code", 1))
@@ -174,23 +172,22 @@ _order_command("weight", "SERVICE SERVER N", "Give a server another weight; the 
 
 
 @cli.command()
-@click.argument("router")
-@cluster_file
-def failover(router: str, file: Path | None, node: str | None, runtime_dir: Path | None) -> int:
+@click.argument("words", nargs=-1, metavar="ROUTER [FILE]")
+@_which_daemon
+def failover(words: tuple[str, ...], node: str | None, runtime_dir: Path | None) -> int:
     """Hand a virtual router over to another node.
 
     This one stays behind whoever is master until that fails. To have it back, run the same there.
     """
+    from lvsha.cli import orders
     from lvsha.cli.failover import fail_over
 
+    (router,), file = orders.split("failover", words)
     directory = _runtime_dir(file, runtime_dir)
-    if node is not None:
-        _require_node(node, control.get(directory, "/status")["node"], directory)
+    _require_node(node, directory)
     text, code = fail_over(router, directory)
-    if code:
-        return _fail(text, code)
-    click.echo(text)
-    return 0
+    click.echo(text, err=code != 0)
+    return code
 
 
 @cli.command()
@@ -273,8 +270,8 @@ def _runtime_dir(file: Path | None, runtime_dir: Path | None) -> Path:
         return running[0]
 
 
-def _require_node(asked: str | None, found: str, directory: Path) -> None:
-    if asked is not None and asked != found:
+def _require_node(asked: str | None, directory: Path) -> None:
+    if asked is not None and asked != (found := control.get(directory, "/status")["node"]):
         raise UsageError(f"the daemon on {directory} is node {found!r}, not {asked!r}")
 
 
@@ -294,8 +291,7 @@ def _unexpected(error: Exception) -> int:
         _without_stdout()
     if os.environ.get(logs.TRACEBACK):
         traceback.print_exception(error)
-    hint = f"{logs.TRACEBACK}=1 shows where"
-    return _fail(f"lvsha: unexpected: {logs.describe(error)} ({hint})", 1)
+    return _fail(f"lvsha: unexpected: {logs.describe(error)} ({logs.TRACEBACK}=1 shows where)", 1)
 
 
 def _one_line(error: click.ClickException) -> str:

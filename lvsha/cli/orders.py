@@ -15,6 +15,7 @@ WANTED = {
     "enable": ("SERVICE", "SERVER"),
     "disable": ("SERVICE", "SERVER"),
     "weight": ("SERVICE", "SERVER", "N"),
+    "failover": ("ROUTER",),
 }
 
 

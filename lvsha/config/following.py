@@ -27,7 +27,7 @@ from lvsha.core.tracking import (
     TrackedScript,
     TrackedService,
 )
-from lvsha.core.types import Family
+from lvsha.core.types import Family, Network
 
 _KINDS = ("interface", "service", "script", "file", "process", "route")
 _TIMEOUT = 1.0
@@ -57,6 +57,23 @@ def _judge_routes(path: KeyPath, router: RouterModel, report: Report) -> None:
         if Family.of(route.to) is not Family.of(route.via):
             message = f"{route.via} is not of the family of {route.to}"
             report.wrong((*path, i, "via"), message)
+
+
+@rule
+def judge_paths(
+    path: KeyPath, router: RouterModel, before: set[tuple[str, Network, int]], report: Report
+) -> None:
+    """Note what the kernel has once only: it can not come and go with two."""
+    for i, route in sound(router.routes):
+        if ("route", route.to, route.table) in before:
+            message = f"{route.to} has a route in table {route.table} already"
+            report.wrong((*path, "routes", i), message, "give it another table")
+        before.add(("route", route.to, route.table))
+    for i, each in enumerate(router.rules):
+        if ("rule", each.source, each.table) in before:
+            message = f"{each.source} has a rule to table {each.table} already"
+            report.wrong((*path, "rules", i), message)
+        before.add(("rule", each.source, each.table))
 
 
 def follow(vr: VirtualRouter, router: RouterModel) -> VirtualRouter:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lvsha.config.document import KeyPath, Report
 from lvsha.config.draft import Draft
-from lvsha.config.following import follow, judge_following, judge_mac
+from lvsha.config.following import follow, judge_following, judge_mac, judge_paths
 from lvsha.config.mapping import rule, sound
 from lvsha.config.per_node import judge_names
 from lvsha.config.router_rules import (
@@ -20,7 +20,7 @@ from lvsha.config.router_rules import (
 from lvsha.config.router_schema import VirtualRouter as RouterModel
 from lvsha.config.schema import Node
 from lvsha.core.plan import VirtualRouter
-from lvsha.core.types import Address, Family
+from lvsha.core.types import Address, Family, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class _Before:
     macs: dict[tuple[str, Family, int], str] = field(default_factory=dict)
     identities: dict[tuple[str, str, Family, int], str] = field(default_factory=dict)
     addresses: dict[tuple[str, str, Address], tuple[KeyPath, str]] = field(default_factory=dict)
+    paths: set[tuple[str, Network, int]] = field(default_factory=set)
 
 
 def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRouter, ...]]:
@@ -44,6 +45,7 @@ def build_routers(draft: Draft, report: Report) -> Mapping[str, tuple[VirtualRou
         _judge_family((*path, "addresses"), router, report)
         judge_protocol(path, router, report)
         judge_following(path, router, draft, report)
+        judge_paths(path, router, before.paths, report)
         if nodes:
             _judge_nodes(path, router, nodes, report)
             judge_peers(path, router, nodes, report)

@@ -94,6 +94,8 @@ def not_one_of(value: object, words: Sequence[str]) -> tuple[str, str | None]:
     """Message and hint for a value outside a choice."""
     close = get_close_matches(str(value).lower(), words, n=1)
     hint = f"did you mean {close[0]!r}?" if close else None
+    if value in words:  # text where a number is meant
+        hint = "write it without quotes"
     return f"{show(value)} is not one of {', '.join(words)}", hint
 
 

@@ -106,12 +106,12 @@ async def test_the_read_only_listener_takes_no_orders(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["http", "10.0.0.1:80", "web.yaml"], ["./web.yaml", "http", "10.0.0.1:80"]],
-    ids=["behind", "before"],
+    ("verb", "own"), [("drain", ["http", "10.0.0.1:80"]), ("failover", ["web"])], ids=str
 )
-def test_the_file_stands_before_or_behind_the_other_words(words):
-    own, file = orders.split("drain", words)
-    assert own == ["http", "10.0.0.1:80"]
+@pytest.mark.parametrize("behind", [True, False], ids=["behind", "before"])
+def test_the_file_stands_before_or_behind_the_other_words(verb, own, behind):
+    words = [*own, "web.yaml"] if behind else ["./web.yaml", *own]
+    found, file = orders.split(verb, words)
+    assert found == own
     assert file is not None
     assert file.name == "web.yaml"
