@@ -32,8 +32,12 @@ GOLDEN = 0.6180339887498949
 BURST = 32
 """Starts in one wake-up at most: after a stall the results come first."""
 
-TOGETHER = 0.005
-"""Seconds: starts that are due this soon share one wake-up of the loop."""
+TOGETHER = 0.02
+"""Seconds: starts that are due this soon share one wake-up of the loop, which is most of a check's
+cost where checks are few. Far below any interval, and what a failure is found later by."""
+
+TOGETHER_AT_FIRST = 0.005
+"""The same while some check has no verdict yet: the first round is close together anyhow."""
 
 
 class Flight(Protocol):
@@ -193,7 +197,8 @@ class Checkers:
         if self._timer is not None:
             self._timer.cancel()
         self._wake_at = self._queue[0][0]
-        delay = max(TOGETHER, self._wake_at - self._clock())
+        together = TOGETHER if self.decided else TOGETHER_AT_FIRST
+        delay = max(together, self._wake_at - self._clock())
         self._timer = self._loop.call_later(delay, self._start_due)
 
     def _start_due(self) -> None:

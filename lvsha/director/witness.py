@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-TICK = 0.02
+TICK = 0.05
 """Seconds between two looks at the clock: a stall is seen to this precision."""
 
 STALL = 0.05
