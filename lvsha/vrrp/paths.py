@@ -20,6 +20,9 @@ Path: TypeAlias = VirtualRoute | VirtualRule
 RETRY = 1.0
 """Seconds until what the kernel refused is tried again."""
 
+LOOK = 2.0
+"""Seconds between looks whether somebody else took one away."""
+
 _GONE = (errno.ESRCH, errno.ENOENT, errno.ENODEV, errno.ENETDOWN)
 
 
@@ -34,6 +37,7 @@ class PathHolder:
         self._wanted: tuple[Path, ...] = ()
         self._held: list[tuple[str, Path]] = []
         self._work: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._said = OncePerMinute()
 
     def own(self, vr: VirtualRouter, master: bool) -> None:
@@ -62,6 +66,29 @@ class PathHolder:
                 await asyncio.sleep(RETRY if refused else 0)
         finally:
             self._work = None
+            self._look_later()
+
+    def _look_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(LOOK, self._look) if self._held else None
+
+    def _look(self) -> None:
+        if self._work is None:
+            self._work = spawn(f"routes of {self._router}", self._repair())
+
+    async def _repair(self) -> None:
+        """The kernel has each once: it takes what is missing, and refuses the others."""
+        for item in tuple(self._held):
+            try:
+                await self._routing.add(*item)
+            except KernelError as error:
+                if error.errno != errno.EEXIST:
+                    self._held.remove(item)
+            else:
+                log.warning("vrrp.drift", router=self._router, removed=str(item[1]))
+        await self._settle()
 
     def _is_settled(self) -> bool:
         return self._held == [(self._interface, path) for path in self._wanted]

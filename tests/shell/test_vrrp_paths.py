@@ -63,6 +63,41 @@ async def test_a_refused_route_is_tried_again_and_said_once():
         assert host.routing.held == [("eth0", ROUTE)]
 
 
+async def test_what_somebody_took_away_is_put_back_and_said():
+    async with lan() as place:
+        first, second = await pair(place, routes=(ROUTE,), rules=(RULE,))
+        first.routing.held.remove(("eth0", ROUTE))
+        await asyncio.sleep(3)
+        assert sorted(first.routing.held, key=str) == sorted(BOTH, key=str)
+        assert second.routing.held == []
+        assert [line["removed"] for line in place.named("vrrp.drift")] == [str(ROUTE)]
+
+
+async def test_what_can_not_be_put_back_yet_is_tried_again():
+    async with lan() as place:
+        first, _ = await pair(place, routes=(ROUTE,), rules=(RULE,))
+        first.routing.held.clear()
+        first.routing.refusal = errno.ENETUNREACH
+        await asyncio.sleep(5)
+        first.routing.refusal = 0
+        await asyncio.sleep(2)
+        assert first.routing.held == BOTH
+
+
+async def test_mastership_lost_while_one_is_put_back_takes_all_off():
+    async with lan() as place:
+        first, second = await pair(place, routes=(ROUTE,), rules=(RULE,))
+        first.routing.held.clear()
+        for _ in range(40):
+            first.addresses.set_carrier("eth0", carrier=False)
+            await asyncio.sleep(0.05)
+            first.addresses.set_carrier("eth0", carrier=True)
+            await asyncio.sleep(0.05)
+        first.addresses.set_carrier("eth0", carrier=False)
+        await asyncio.sleep(5)
+        assert (first.routing.held, second.routing.held) == ([], BOTH)
+
+
 async def test_stopping_takes_them_off():
     async with lan() as place:
         first, _ = await pair(place, routes=(ROUTE,), rules=(RULE,))
