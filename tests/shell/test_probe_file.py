@@ -14,6 +14,10 @@ from tests.shell.targets import probe
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
 
+NINES = "9" * 39
+"""As much of a long word as is quoted."""
+
+
 @pytest.mark.parametrize(
     ("content", "outcome", "message", "advice"),
     [
@@ -28,7 +32,7 @@ PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
         ("drain\n", PASS, 'says "drain"', Advice(admin=Admin.DRAIN)),
         ("down 5%\n", FAIL, 'says "down 5%"', Advice(weight_percent=5)),
         ("hello\n", INCONCLUSIVE, "is not understood: 'hello' is not an agent's word", None),
-        ("9" * 5000, INCONCLUSIVE, f"is not understood: '{'9' * 39}…' is not an agent's word", None),
+        ("9" * 5000, INCONCLUSIVE, f"is not understood: '{NINES}…' is not an agent's word", None),
     ],
 )
 async def test_the_first_line_decides(
