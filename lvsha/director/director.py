@@ -10,6 +10,7 @@ import gc
 import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ from lvsha.probes import Prober
 from lvsha.runtime.channel import Channel
 from lvsha.runtime.control import socket_path
 from lvsha.runtime.logs import log
-from lvsha.runtime.slices import in_slices, sliced
+from lvsha.runtime.slices import SLICE, in_slices, sliced
 
 RELOAD_TIMEOUT = 25.0
 """Seconds an operator's reload may take before the answer is that it takes too long."""
@@ -220,12 +221,12 @@ class Director:
         """Put a plan in force and be there to be asked; False: not all of it could be done."""
         assert isinstance(asked.plan, DirectorPlan)
         plan = await renewed(self._plan, asked.plan)
-        if self._asked is asked:
-            self._asked = Configure(asked.generation, plan)  # for a retry; once in memory is enough
+        self._asked = Configure(asked.generation, plan) if self._asked is asked else self._asked
         in_force = await self._attempt("plan", "kernel.error", self._open_table(plan))
         self._take_checks(plan)
         if in_force and self._table is not None:
-            configured = in_slices(self._table.configuring(plan))
+            at_once = SLICE if self._table_open.is_set() else inf  # the first is waited for
+            configured = in_slices(self._table.configuring(plan), at_once)
             in_force = await self._attempt("plan", "kernel.error", configured)
             self._table_open.set()
         self._settings.configure(plan)
