@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from lvsha.cli.key_files import read_keys
 from lvsha.cli.plans import find, load_node
 from lvsha.config.resolve import NodePlans
 from lvsha.core.through import detour_services
@@ -16,7 +17,6 @@ from lvsha.kernel.modules import load_ipvs
 from lvsha.runtime import logs
 from lvsha.runtime.control import RUNTIME_ROOT
 from lvsha.supervisor import preflight
-from lvsha.supervisor.keys import with_keys
 from lvsha.supervisor.plans import Plans
 from lvsha.supervisor.process import Supervisor
 
@@ -29,7 +29,7 @@ def run_daemon(file: Path | None, node: str | None, runtime_dir: Path | None) ->
     plans = load_node(found, node)
     preflight.require_root("lvsha run")
     preflight.require_interfaces(plans.vrrp)
-    plans = replace(plans, vrrp=with_keys(plans.vrrp))
+    plans = replace(plans, vrrp=read_keys(found, plans.vrrp))
     directory = runtime_dir or RUNTIME_ROOT / plans.director.cluster
     with preflight.lock(directory):
         _load_modules(plans)
@@ -62,7 +62,7 @@ def _reload(file: Path, running: Plans) -> NodePlans:
         raise UsageError(f"{file}: the cluster is called {new}, but {old} is running: restart it")
     preflight.require_interfaces(plans.vrrp, {vr.interface for vr in running.vrrp.routers})
     _load_modules(plans)
-    return replace(plans, vrrp=with_keys(plans.vrrp))
+    return replace(plans, vrrp=read_keys(file, plans.vrrp))
 
 
 def _load_modules(plans: NodePlans) -> None:

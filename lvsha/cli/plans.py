@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lvsha.cli.describe import describe
+from lvsha.cli.key_files import unseen_keys
 from lvsha.cli.outlook import outlook
 from lvsha.config.reader import find_file, read
 from lvsha.config.resolve import (
@@ -61,9 +62,11 @@ def load_node(file: Path, node: str | None) -> NodePlans:
 
 def check_file(file: Path | None, node: str | None, *, as_json: bool) -> str:
     """The resolved plan of this node, or every node's where this machine is none of them."""
-    cluster = read_cluster(file)
+    found = find(file)
+    cluster = load(found)
     is_one_of_them = node is not None or short_hostname() in cluster.nodes
     plans = (resolve(cluster, node),) if is_one_of_them else resolve_all(cluster)
+    notes = unseen_keys(found, plans[0].vrrp) if is_one_of_them else ()
     if as_json:
         return json.dumps(
             [
@@ -71,7 +74,7 @@ def check_file(file: Path | None, node: str | None, *, as_json: bool) -> str:
                 for plan in plans
             ]
         )
-    return "\n\n".join(describe(plan) for plan in plans)
+    return "\n\n".join([*(describe(plan) for plan in plans), *notes])
 
 
 def kernel_changes(file: Path | None, node: str | None, runtime_dir: Path | None) -> list[str]:

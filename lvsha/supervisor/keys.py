@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lvsha.core.authentication import MAX_KEY_BYTES, MIN_KEY_BYTES, HmacKey, HmacKeys
 from lvsha.core.plan import VirtualRouter, VrrpPlan
@@ -15,30 +15,61 @@ _LONGEST_FILE = len(_HEX) + 2 * MAX_KEY_BYTES + 8
 """The longest key in hexadecimal digits, and room for ends of lines."""
 
 
-def with_keys(plan: VrrpPlan) -> VrrpPlan:
-    """The plan with every key it names. UsageError for the first that can not be used.
+@dataclass(frozen=True, slots=True)
+class KeyFault:
+    """Why a key of a virtual router can not be used; no word of it shows anything of the key.
 
-    No message shows anything of a key.
+    `is_unseen`: its file is not on this machine, or not for us to read, so it was not judged.
     """
-    return replace(plan, routers=tuple(map(_with_keys, plan.routers)))
+
+    router: str
+    key: HmacKey
+    reason: str
+    is_unseen: bool = False
+
+    def __str__(self) -> str:
+        what = f"key {self.key.identifier} of virtual router {self.router}"
+        return f"{what}: {self.key.file}: {self.reason}"
 
 
-def _with_keys(vr: VirtualRouter) -> VirtualRouter:
+class KeyFaultsError(UsageError):
+    """Keys of a plan can not be used: all that was found."""
+
+    def __init__(self, faults: tuple[KeyFault, ...]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
+
+
+def with_keys(plan: VrrpPlan) -> VrrpPlan:
+    """The plan with every key it names. KeyFaultsError for those that can not be used."""
+    faults: list[KeyFault] = []
+    read = replace(plan, routers=tuple(_with_keys(vr, faults) for vr in plan.routers))
+    if faults:
+        raise KeyFaultsError(tuple(faults))
+    return read
+
+
+def _with_keys(vr: VirtualRouter, faults: list[KeyFault]) -> VirtualRouter:
     if not isinstance(vr.authentication, HmacKeys):
         return vr
-    keys = tuple(_with_secret(vr, key) for key in vr.authentication.keys)
+    keys = tuple(_with_secret(vr, key, faults) for key in vr.authentication.keys)
     return replace(vr, authentication=replace(vr.authentication, keys=keys))
 
 
-def _with_secret(vr: VirtualRouter, key: HmacKey) -> HmacKey:
+def _with_secret(vr: VirtualRouter, key: HmacKey, faults: list[KeyFault]) -> HmacKey:
     try:
         return replace(key, secret=_secret(_content(key.file)))
+    except (FileNotFoundError, PermissionError) as error:
+        faults.append(KeyFault(vr.name, key, _kernels_words(error), is_unseen=True))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        faults.append(KeyFault(vr.name, key, _kernels_words(error)))
     except ValueError as error:
-        reason = str(error)
-    what = f"key {key.identifier} of virtual router {vr.name}"
-    raise UsageError(f"{what}: {key.file}: {reason}")
+        faults.append(KeyFault(vr.name, key, str(error)))
+    return key
+
+
+def _kernels_words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _content(path: str) -> bytes:

@@ -183,7 +183,15 @@ def test_a_better_node_without_the_key_changes_nothing(place):
 def test_a_key_file_others_can_read_is_refused_at_reload_and_at_the_start(place):
     lb1, *_ = place.nodes
     key = place.folder / "key1"
-    line = f"lvsha: key 1 of virtual router signed: {key}: others have access to it: mode 0640\n"
+    where = next(
+        f"{lb1.file}:{row}:{text.index('file: ') + 1}"
+        for row, text in enumerate(lb1.file.read_text().splitlines(), 1)
+        if "file: " in text
+    )
+    line = (
+        f"{where}: virtual_routers[4].authentication.keys.1.file: "
+        f"{key}: others have access to it: mode 0640\n"
+    )
     generation = lb1.status()["generation"]
     key.chmod(0o640)
     try:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lvsha.cli.plans import check_file
+from lvsha.cli.key_files import read_keys
+from lvsha.cli.plans import check_file, load_node
 from lvsha.core.authentication import HmacKey, HmacKeys, Password
 from lvsha.core.plan import VirtualRouter, VrrpPlan
 from lvsha.core.types import Family
-from lvsha.errors import UsageError
+from lvsha.errors import ConfigError, UsageError
 from lvsha.supervisor.keys import with_keys
 from tests.config.text import HEAD, router
 
@@ -122,3 +123,35 @@ def test_check_names_peers_and_the_active_key(tmp_path):
     file.write_text(HEAD + router("unicast: true", keys))
     shown = check_file(file, "lb1", as_json=False)
     assert "from 192.168.1.11 to 192.168.1.12, signed with key 7" in shown
+
+
+def test_check_finds_a_bad_key_file_at_its_place_and_lets_a_missing_one_be(tmp_path):
+    """It is not the machine that the file is for, perhaps; a file that is there is judged."""
+    file, bad = tmp_path / "web.yaml", key_file(tmp_path, SECRET[:-1])
+    keys = f"{{1: {{file: /none}}, 2: {{file: {bad}}}}}"
+    file.write_text(HEAD + router(f"authentication: {{type: hmac, keys: {keys}, active: 1}}"))
+    with pytest.raises(ConfigError) as refused:
+        check_file(file, "lb1", as_json=False)
+    (mistake,) = refused.value.mistakes
+    assert mistake.path == "virtual_routers[0].authentication.keys.2.file"
+    assert mistake.message == f"{bad}: a key of 31 bytes; it has 32 to 64"
+    bad.write_bytes(SECRET)
+    shown = check_file(file, "lb1", as_json=False)
+    assert shown.endswith(
+        "not judged: key 1 of virtual router web: /none: no such file or directory"
+    )
+
+
+def test_a_start_names_the_place_of_every_key_file_it_can_not_use(tmp_path):
+    file, bad = tmp_path / "web.yaml", key_file(tmp_path, SECRET, 0o640)
+    keys = f"{{1: {{file: /none}}, 2: {{file: {bad}}}}}"
+    file.write_text(HEAD + router(f"authentication: {{type: hmac, keys: {keys}, active: 1}}"))
+    with pytest.raises(ConfigError) as refused:
+        read_keys(file, load_node(file, "lb1").vrrp)
+    assert [(each.path, each.message) for each in refused.value.mistakes] == [
+        ("virtual_routers[0].authentication.keys.1.file", "/none: no such file or directory"),
+        (
+            "virtual_routers[0].authentication.keys.2.file",
+            f"{bad}: others have access to it: mode 0640",
+        ),
+    ]
