@@ -94,7 +94,7 @@ def destination(
     """The destination this server should be in the kernel, or None: it should not be there."""
     match standing.role:
         case Role.SERVE:
-            return _destination(server, standing.weight)
+            return _destination(server, standing.weight, found)
         case Role.KEEP if found is not None:
             return found
         case Role.DRAIN:
@@ -105,9 +105,25 @@ def destination(
             stays = False
         case _:
             assert_never(standing.role)
-    return _destination(server, 0) if stays or service.keeps_places else None
+    return _destination(server, 0, found) if stays or service.keeps_places else None
 
 
-def _destination(server: RealServer, weight: int) -> Destination:
-    usual = server.destination
-    return usual if weight == usual.weight else replace(usual, weight=weight)
+def _destination(server: RealServer, weight: int, found: Destination | None) -> Destination:
+    """What is found where that is right, as most of a table is: nothing is made nor compared."""
+    if (
+        found is not None
+        and found.weight == weight
+        and found.forwarding is server.forwarding
+        and found.upper_threshold == server.upper_threshold
+        and found.lower_threshold == server.lower_threshold
+        and found.tunnel == server.tunnel
+    ):
+        return found
+    return Destination(
+        key=server.key,
+        forwarding=server.forwarding,
+        weight=weight,
+        upper_threshold=server.upper_threshold,
+        lower_threshold=server.lower_threshold,
+        tunnel=server.tunnel,
+    )

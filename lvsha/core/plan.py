@@ -21,7 +21,6 @@ from lvsha.core.probes import Probe
 from lvsha.core.tracking import Track, TrackedService
 from lvsha.core.types import (
     Address,
-    Destination,
     DestinationKey,
     Family,
     Forwarding,
@@ -69,8 +68,7 @@ class Required(Enum):
 class RealServer:
     """A real server of one service. No `checks`: always up.
 
-    Without slots, so that its key and its kernel form are made once: tables are looked up by the
-    one and compared with the other.
+    Without slots, so that its key is made once: every table is looked up by it.
     """
 
     address: Address
@@ -86,18 +84,6 @@ class RealServer:
     @cached_property
     def key(self) -> DestinationKey:
         return DestinationKey(self.address, self.port)
-
-    @cached_property
-    def destination(self) -> Destination:
-        """Its kernel form, with the file's weight."""
-        return Destination(
-            self.key,
-            self.forwarding,
-            self.weight,
-            self.upper_threshold,
-            self.lower_threshold,
-            self.tunnel,
-        )
 
     def __str__(self) -> str:
         return endpoint(self.address, self.port)
