@@ -100,9 +100,11 @@ async def _ask(at: Stage, what: str) -> None:
 @asynccontextmanager
 async def _watched(cost: Cost) -> AsyncIterator[None]:
     watch = asyncio.create_task(_watch(cost))
+    await asyncio.sleep(2 * TICK)
     began = time.process_time()
     try:
         yield
+        await asyncio.sleep(2 * TICK)  # a stall shows once it is over
     finally:
         watch.cancel()
         cost.cpu += time.process_time() - began
