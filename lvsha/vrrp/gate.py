@@ -131,9 +131,9 @@ class Gate:
             lowest_ttl=vr.accept_ttl if vr.peers else 255,
             trailer=self._authenticator.length if self._authenticator else 0,
         )
+        advert.admit(ad, vr, source)
         if self._authenticator:
             self._authenticator.verify(packet.data, source)
-        advert.admit(ad, vr, source)
         return ad
 
     def _note(self, ad: Advertisement, source: Address) -> list[str]:

@@ -47,6 +47,7 @@ FORGED = {
     "checksum": lambda: tampered(signed(), 2),
     "truncated": lambda: replace(signed(), data=signed().data[:-1]),
     "overlong": lambda: replace(signed(), data=signed().data + b"\0"),
+    "version": lambda: tampered(signed(version=2), -1),  # which is looked at first
 }
 
 
