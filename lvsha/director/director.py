@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
@@ -22,7 +21,6 @@ from lvsha.core.messages import (
     FailoverDone,
     Processes,
     ReloadDone,
-    ReloadRequested,
     Stop,
     VrrpStatus,
 )
@@ -38,6 +36,7 @@ from lvsha.director.failovers import Failovers
 from lvsha.director.figures import own_figures
 from lvsha.director.ownership import Ownership
 from lvsha.director.reconciler import Reconciler
+from lvsha.director.reloads import Reloads
 from lvsha.director.renewal import renewed
 from lvsha.director.settings import Settings
 from lvsha.director.web import Web
@@ -51,9 +50,6 @@ from lvsha.runtime.channel import Channel
 from lvsha.runtime.control import socket_path
 from lvsha.runtime.logs import log
 from lvsha.runtime.slices import SLICE, in_slices, sliced
-
-RELOAD_TIMEOUT = 25.0
-"""Seconds an operator's reload may take before the answer is that it takes too long."""
 
 RETRY = 5.0
 """Seconds between tries to take a plan into a kernel that does not let us."""
@@ -88,15 +84,13 @@ class Director:
         self._counters: Counters | None = None
         self._table_open = asyncio.Event()
         self._failovers = Failovers(channel.send)
+        self._reloads = Reloads(channel.send)
         self._web = Web(self)
         self._asked: Configure | None = None
         self._plan = DirectorPlan("", "", ())
         self._in_force = 0
         self._processes = Processes(0, 0, 0)
         self._vrrp = VrrpStatus(())
-        self._last_reload = ReloadDone(0, 0)
-        self._requests = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[ReloadDone]] = {}
         self._news = asyncio.Event()
         self._complaints: dict[str, str] = {}
 
@@ -152,7 +146,7 @@ class Director:
         """Prometheus text."""
         figures = own_figures(
             self._in_force,
-            not self._last_reload.error,
+            not self._reloads.last.error,
             self.is_ready,
             self._balancer.is_suspect,
             self._checkers,
@@ -171,19 +165,7 @@ class Director:
 
     async def ask_for_reload(self) -> ReloadDone:
         """Have the supervisor read the file again; its answer."""
-        request = next(self._requests)
-        answer: asyncio.Future[ReloadDone] = asyncio.get_running_loop().create_future()
-        self._answers[request] = answer
-        self._channel.send(ReloadRequested(request))
-        try:
-            async with asyncio.timeout(RELOAD_TIMEOUT):
-                done = await answer
-        except TimeoutError:
-            text = f"the reload has not ended after {RELOAD_TIMEOUT:g} s"
-            done = ReloadDone(request, self._in_force, f"lvsha: {text}", 1)
-        finally:
-            del self._answers[request]
-        return done
+        return await self._reloads.ask(self._in_force)
 
     async def _listen(self) -> None:
         """Until the supervisor says stop or is gone."""
@@ -197,10 +179,8 @@ class Director:
                     self._balancer.heard(message)
                 case Processes():
                     self._processes = message
-                case ReloadDone(request):
-                    self._last_reload = message
-                    if (answer := self._answers.get(request)) and not answer.done():
-                        answer.set_result(message)
+                case ReloadDone():
+                    self._reloads.done(message)
                 case FailoverDone():
                     self._failovers.done(message)
                 case Stop():

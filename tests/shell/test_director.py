@@ -19,6 +19,7 @@ from lvsha.core.plan import Check, DirectorPlan, RealServer, VirtualService
 from lvsha.core.probes import TcpProbe
 from lvsha.core.types import Forwarding, Protocol, Service, ServiceKey, Timeouts
 from lvsha.director import director as module
+from lvsha.director import reloads
 from lvsha.director.director import Director
 from lvsha.errors import HostError, KernelError
 from lvsha.kernel.memory import MemoryIpvs
@@ -207,7 +208,7 @@ async def test_a_reload_is_asked_for_and_its_answer_passed_on(tmp_path):
 
 
 async def test_a_reload_nobody_answers_is_said_to_take_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "RELOAD_TIMEOUT", 0.05)
+    monkeypatch.setattr(reloads, "TIMEOUT", 0.05)
     async with running(tmp_path) as at:
         at.tell(Configure(1, PLAN))
         await at.supervisor.hears(Configured(1))
