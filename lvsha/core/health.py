@@ -82,9 +82,9 @@ class Health:
 
 
 def judge(check: Check, health: Health, result: ProbeResult) -> Health:
-    """The health after one more result."""
+    """The health after one more result: an inconclusive one is told, and changes nothing else."""
     if result.outcome is Outcome.INCONCLUSIVE:
-        return _without_verdict(health, result)
+        return replace(health, message=result.message)
     advice = _heeded(health.advice, result.advice)
     found = Measured.UP if result.outcome is Outcome.PASS else Measured.DOWN
     if found is health.measured:
@@ -106,13 +106,6 @@ def pause(check: Check, health: Health) -> float:
     if health.measured is Measured.DOWN:
         return check.interval_down or check.interval
     return check.interval
-
-
-def _without_verdict(health: Health, result: ProbeResult) -> Health:
-    """Nothing changes; but while nothing is known, the message says why."""
-    if health.measured is Measured.UNKNOWN:
-        return replace(health, message=result.message)
-    return health
 
 
 def _heeded(before: Advice | None, now: Advice | None) -> Advice | None:

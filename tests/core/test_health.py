@@ -41,7 +41,7 @@ def after(results: str, rise: int = 2, fall: int = 3) -> Health:
         ("+---", DOWN, 0, 4, "result 4"),
         ("+--+--", UP, 2, 1, "result 6"),
         ("+--?-", DOWN, 0, 5, "result 5"),
-        ("+--?", UP, 2, 1, "result 3"),
+        ("+--?", UP, 2, 1, "result 4"),
         ("-+", DOWN, 1, 1, "result 2"),
         ("-++", UP, 0, 3, "result 3"),
         ("-+-+", DOWN, 1, 1, "result 4"),
