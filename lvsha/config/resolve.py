@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -165,11 +165,27 @@ def resolve(cluster: Cluster, node: str | None = None) -> NodePlans:
         services,
         cluster.resync_interval,
         cluster.timeouts,
-        {**cluster.sysctls, **settings(services)},
+        {**cluster.sysctls, **settings(services), **_owners_heard(cluster.routers[name])},
         cluster.api,
     )
     vrrp = VrrpPlan(cluster.name, name, cluster.routers[name], cluster.sync_groups)
     return NodePlans(vrrp, director)
+
+
+def _owners_heard(routers: Iterable[VirtualRouter]) -> dict[str, str]:
+    """The kernel settings without which a master is deaf to the owner of the address it has.
+
+    What comes from an address of its own is a martian, unless said otherwise. IPv6 has no such
+    check, and there the source is another address.
+    """
+    interfaces = {
+        vr.interface
+        for vr in routers
+        for address in vr.addresses
+        if address.version == 4 and address.ip in vr.neighbours
+    }
+    names = sorted(interface.replace(".", "/") for interface in interfaces)
+    return {f"net.ipv4.conf.{name}.accept_local": "1" for name in names}
 
 
 def _here(cluster: Cluster, node: str) -> Here:

@@ -13,6 +13,8 @@ from lvsha.errors import KernelError
 from lvsha.kernel.ports import Ipvs, Sysctls
 from lvsha.runtime.logs import log
 
+_IPVS = "net.ipv4.vs."
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -44,8 +46,7 @@ class Settings:
         if plan is None:
             return
         outcome = forwarding.apply(plan.nat_families, self._sysctls)
-        if plan.services:
-            outcome += forwarding.apply_settings(plan.sysctls, self._sysctls)
+        outcome += forwarding.apply_settings(_sysctls(plan), self._sysctls)
         for line in outcome.changed:
             log.info("setting.applied", what=line)
         refused = {str(error.what): str(error) for error in outcome.errors}
@@ -99,9 +100,16 @@ def _written(timeouts: Timeouts) -> str:
     return f"tcp {timeouts.tcp} s, tcp_fin {timeouts.tcp_fin} s, udp {timeouts.udp} s"
 
 
+def _sysctls(plan: DirectorPlan) -> dict[str, str]:
+    """A node that only carries addresses needs no IPVS, nor its settings."""
+    return {
+        name: text
+        for name, text in plan.sysctls.items()
+        if plan.services or not name.startswith(_IPVS)
+    }
+
+
 def _names(plan: DirectorPlan) -> dict[str, str]:
     """Everything the status shows: the file's settings and the forwarding NAT needs."""
-    if not plan.services:
-        return {}  # a node that only carries addresses needs no IPVS, nor its settings
     needed = {Family.IPV4: "net.ipv4.ip_forward", Family.IPV6: "net.ipv6.conf.all.forwarding"}
-    return {needed[family]: "1" for family in sorted(plan.nat_families)} | dict(plan.sysctls)
+    return {needed[family]: "1" for family in sorted(plan.nat_families)} | _sysctls(plan)

@@ -176,3 +176,17 @@ def test_a_machine_listed_in_both_families_serves_the_one_it_is_told() -> None:
 
 def test_a_cluster_without_anything_to_do_is_valid() -> None:
     assert resolve(cluster("", HEAD), "lb1").vrrp.routers == ()
+
+
+def test_a_node_hears_the_owner_of_an_address_that_it_may_have_itself():
+    """On the interface of that router, and not on the owner."""
+    owned = """
+        virtual_routers:
+          - {name: web, virtual_router_id: 51, interface: eth1.7, addresses: [192.168.1.11/24]}
+    """
+    found = cluster(owned)
+    named = "net.ipv4.conf.eth1/7.accept_local"
+    assert [named in resolve(found, node).director.sysctls for node in ("lb1", "lb2")] == [
+        False,
+        True,
+    ]
