@@ -56,6 +56,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._has_spoken = False
+        self._left_in_order = True
         self._life: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -69,13 +70,15 @@ class Child:
             self._channel.send(message)
 
     async def stop(self) -> bool:
-        """Ask the child to end, wait, and kill it when it does not: False then."""
+        """Ask the child to end, wait, and kill it when it does not.
+
+        False: its last life did not end in order, then or before, and may have left things behind.
+        """
         self._stopping.set()
         self.send(Stop())
         if self._life is None or await self._ended(STOP_TIMEOUT):
-            return True
-        log.error("child.killed", process=self.name, reason=f"no end after {STOP_TIMEOUT:g} s")
-        self._kill()
+            return self._left_in_order
+        self._kill(f"no end after {STOP_TIMEOUT:g} s")
         await self._ended(None)
         return False
 
@@ -108,7 +111,8 @@ class Child:
         if self._stopping.is_set():
             self.send(Stop())
         garbage = await self._converse(channel)
-        code = await process.wait()
+        code = await self._outlived(process)
+        self._left_in_order = code == 0
         self._channel, self.pid = None, 0
         self._on_end()
         return garbage or _reason(code)
@@ -146,6 +150,14 @@ class Child:
             channel.close()
         return ""
 
+    async def _outlived(self, process: asyncio.subprocess.Process) -> int:
+        """The exit code; who hears and says nothing any more has a while to leave in order."""
+        try:
+            return await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+        except TimeoutError:
+            self._kill(f"no end after {STOP_TIMEOUT:g} s")
+            return await process.wait()
+
     async def _watch(self) -> None:
         """Kill a child that hangs. Wake-ups count: who stands still himself hears nobody."""
         silent = 0
@@ -153,11 +165,13 @@ class Child:
             await asyncio.sleep(1.0)
             silent = 0 if self._has_spoken else silent + 1
             self._has_spoken = False
-        log.error("child.killed", process=self.name, reason=f"no word for {self._patience} s")
-        self._kill()
+        self._kill(f"no word for {self._patience} s")
 
-    def _kill(self) -> None:
+    def _kill(self, reason: str = "") -> None:
+        """Without a reason nothing is said: the end of its life says it."""
         if self._process is not None and self._process.returncode is None:
+            if reason:
+                log.error("child.killed", process=self.name, reason=reason)
             self._process.kill()
 
 

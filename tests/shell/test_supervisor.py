@@ -53,6 +53,11 @@ for _ in range(12):
     end.write('{"type": "Alive"}\\n'); end.flush(); time.sleep(SECONDS)
 for line in end:"""
 DEAF = "import time; time.sleep(60)"
+SPEECHLESS = """\
+import os, sys, time
+os.close(int(sys.argv[sys.argv.index("--channel-fd") + 1]))
+time.sleep(60)
+"""
 
 
 def program(text: str) -> tuple[str, ...]:
@@ -133,6 +138,14 @@ async def test_a_child_that_hangs_is_killed_and_started_again(events) -> None:
     assert events("child.died")[0]["reason"] == "killed by SIGKILL"
 
 
+async def test_a_child_that_closes_its_channel_and_stays_is_killed(events, monkeypatch) -> None:
+    """Nobody could ever stop it, or tell it anything."""
+    monkeypatch.setattr(child_module, "STOP_TIMEOUT", 0.1)
+    async with alive(SPEECHLESS) as child:
+        await until(lambda: len(child.starts) == 2)
+    assert events("child.killed")[0] == {"process": "vrrp", "reason": "no end after 0.1 s"}
+
+
 async def test_a_child_that_talks_now_and_then_is_left_alone(events) -> None:
     """However long it lives."""
     async with alive(talking(0.4), patience=2) as child:
@@ -169,10 +182,23 @@ async def test_a_child_that_does_not_end_is_killed_and_that_is_told(events, monk
     assert events("child.died") == []
 
 
+async def test_a_child_killed_for_hanging_has_not_ended_in_order_though_a_stop_waits_for_it(
+    events,
+) -> None:
+    """Somebody has to look what it left behind."""
+    async with alive(talking(60), patience=1) as child:
+        await until(lambda: child.heard)
+        assert not await child.stop()
+    assert [said["reason"] for said in events("child.killed")] == ["no word for 1 s"]
+    async with alive(OBEDIENT) as child:
+        await until(lambda: child.pid)
+        assert await child.stop()
+
+
 async def test_a_stop_between_two_lives_ends_the_waiting() -> None:
     async with alive(CRASHING) as child:
         await until(lambda: len(child.ends) >= 4)  # the pause is seconds now
-        assert await child.stop()
+        assert not await child.stop()  # but it had not ended in order
 
 
 @dataclass
