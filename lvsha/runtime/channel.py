@@ -7,7 +7,7 @@ import gc
 import socket
 from collections.abc import AsyncIterator
 
-from lvsha.core.messages import Message, from_line, to_line
+from lvsha.core.messages import Configure, Message, from_line, to_line
 from lvsha.errors import LvshaError
 
 LINE_LIMIT = 64 * 1024 * 1024
@@ -90,10 +90,16 @@ async def _decode(line: bytes) -> Message:
 
 
 def _read_long(line: bytes) -> Message:
-    """Values of a plan are no garbage, and looking through them would hold the loop up as well."""
+    """Values of a plan are no garbage, and looking through them would hold the loop up as well.
+
+    Only a plan is set aside for good: with it goes what garbage there is, which a status of many
+    routers every other second would make a leak.
+    """
     gc.disable()
     try:
-        return from_line(line)
+        message = from_line(line)
+        if isinstance(message, Configure):
+            gc.freeze()
+        return message
     finally:
-        gc.freeze()
         gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import logging
@@ -147,6 +148,17 @@ async def test_messages_arrive_in_order_the_long_ones_too(ends) -> None:
         one.send(message)
     one.close()
     assert await hear(other) == sent
+
+
+async def test_a_long_message_that_is_no_plan_sets_nothing_aside_from_collection(ends) -> None:
+    """The status of many routers comes every other second: garbage has to go all the same."""
+    one, other = ends
+    before = gc.get_freeze_count()
+    one.send(ReloadDone(1, 2, "x" * 200_000))
+    one.close()
+    assert len(await hear(other)) == 1
+    assert gc.get_freeze_count() == before
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize(
