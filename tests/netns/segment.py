@@ -145,7 +145,8 @@ class Segment:
     def _listen(self) -> None:
         while not self._over:
             with contextlib.suppress(TimeoutError):
-                self.heard.append(Frame(time.monotonic(), self._listener.recv(2048)))
+                data = self._listener.recv(2048)
+                self.heard.append(Frame(time.monotonic(), data))
 
 
 def _packet_socket() -> socket.socket:
