@@ -26,8 +26,6 @@ PEERS = 16
 _USUAL = frozenset({"received", "checksum_with_pseudo_header", "checksum_without"})
 """Counters of packets that nobody is warned of."""
 
-_STEADY = _USUAL | {"sent"}
-
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
@@ -44,10 +42,12 @@ class Gate:
     A steady master sends the same over and over: what was judged or worded once is remembered.
 
     `warn(event, subject, **fields)` is called at every packet, whoever it tells limits it.
+    `unusual` is how many packets there was something to be said of.
     """
 
     def __init__(self, vr: VirtualRouter, warn: Callable[..., None]) -> None:
         self.counters: Counter[str] = Counter()
+        self.unusual = 0
         self._warn = warn
         self._peers: dict[Address, PeerStatus] = {}
         self._authenticator: Authenticator | None = None
@@ -71,11 +71,6 @@ class Gate:
     def peers(self) -> tuple[PeerStatus, ...]:
         """What each peer last advertised."""
         return tuple(self._peers.values())
-
-    @property
-    def unusual(self) -> int:
-        """What was counted, without what a steady master has counted."""
-        return self.counters.total() - sum(self.counters[name] for name in _STEADY)
 
     def messages(self, priority: int, source: Address) -> tuple[tuple[Address, bytes], ...]:
         """An advertisement of ours, with the destination of each copy."""
@@ -105,11 +100,14 @@ class Gate:
             ad = self._admitted(packet)
         except PacketError as error:
             self.counters[error.cause] += 1
+            self.unusual += 1
             self._warn("vrrp.dropped", error.cause, cause=error.cause, detail=str(error))
             return None
         counts = self._note(ad, packet.source)
         self._count(counts)
-        steady = self._authenticator is None and _USUAL.issuperset(counts)
+        is_usual = _USUAL.issuperset(counts)
+        self.unusual += not is_usual
+        steady = is_usual and self._authenticator is None
         self._usual = _Usual(packet, ad, counts) if steady else None
         return ad
 

@@ -176,9 +176,9 @@ class RunningRouter:
 
     @property
     def unusual(self) -> int:
-        """How much was counted that a steady election does not count."""
+        """How many packets were counted that a steady election does not bring."""
         elsewhere = sum(self._receiver.counters.values()) if self._receiver else 0
-        return self._gate.unusual + elsewhere
+        return self._gate.unusual + self._counters["own"] + elsewhere
 
     async def settled(self) -> None:
         """Return once its addresses are as they should be, and its hook knows."""
