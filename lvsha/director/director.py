@@ -9,7 +9,6 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +52,11 @@ from lvsha.runtime.slices import SLICE, in_slices, sliced
 
 RETRY = 5.0
 """Seconds between tries to take a plan into a kernel that does not let us."""
+
+
+FIRST_SLICE = 1.0
+"""Seconds of work on the first plan before the loop gets its turn: everybody waits for it, but the
+supervisor must hear that we live."""
 
 
 class Director:
@@ -205,14 +209,16 @@ class Director:
         in_force = await self._attempt("plan", "kernel.error", self._open_table(plan))
         self._take_checks(plan)
         if in_force and self._table is not None:
-            at_once = SLICE if self._table_open.is_set() else inf  # the first is waited for
+            at_once = SLICE if self._table_open.is_set() else FIRST_SLICE
             configured = in_slices(self._table.configuring(plan), at_once)
             in_force = await self._attempt("plan", "kernel.error", configured)
             self._table_open.set()
         self._settings.configure(plan)
-        gc.freeze()  # what was made of the plan lives as long as it: nobody looks through it
-        if in_force:
+        if in_force and self._in_force != asked.generation:
             self._in_force = asked.generation
+            # What was made of the plan lives as long as it: nobody looks through it. Once for a
+            # plan: what garbage there is stays, too, and tries may go on for days.
+            gc.freeze()
         served = await self._serve(plan)
         if in_force:
             self._channel.send(Configured(asked.generation))

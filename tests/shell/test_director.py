@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import json
 import logging
 import socket
@@ -165,7 +166,9 @@ async def test_a_directory_that_takes_no_socket_stops_no_balancing(tmp_path, eve
     async with running(gone) as at:
         at.tell(Configure(1, PLAN))
         await at.supervisor.hears(Configured(1))
+        set_aside = gc.get_freeze_count()
         await asyncio.sleep(0.1)
+        assert gc.get_freeze_count() <= set_aside  # however often it is tried
         assert len(at.ipvs.destinations(KEY)) == 2
         gone.mkdir()
         async with asyncio.timeout(10):
