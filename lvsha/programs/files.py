@@ -28,19 +28,24 @@ class Files:
         self._inotify = self._libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
         self._directories: dict[str, int] = {}
 
+    @property
+    def is_told(self) -> bool:
+        """Not where the machine has no inotify left: containers share a few of them with all."""
+        return self.fileno() >= 0
+
     def fileno(self) -> int:
         return int(self._inotify)
 
     def watch(self) -> None:
         """See to it that every directory that is there is watched; repeating it is harmless."""
-        wanted = {os.path.dirname(path) for path in self.paths}
-        for gone in self._directories.keys() - wanted:
-            self._libc.inotify_rm_watch(self._inotify, self._directories.pop(gone))
-        for directory in wanted:
+        before, self._directories = self._directories, {}
+        for directory in {os.path.dirname(path) for path in self.paths} if self.is_told else ():
             found = self._libc.inotify_add_watch(self._inotify, os.fsencode(directory), IN_WATCHED)
-            self._directories[directory] = found
-            if found < 0:
-                del self._directories[directory]
+            if found >= 0:
+                self._directories[directory] = found
+        # Not only of directories nobody asks for: one may have been moved, another be in its place.
+        for gone in set(before.values()) - set(self._directories.values()):
+            self._libc.inotify_rm_watch(self._inotify, gone)
 
     def changed(self) -> frozenset[str]:
         """The files that the kernel's news are about; a directory's own change: all in it."""

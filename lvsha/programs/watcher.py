@@ -40,7 +40,8 @@ class Watcher:
         """Until standard input ends."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
-        poll.register(self._files, select.POLLIN)
+        if self._files.is_told:
+            poll.register(self._files, select.POLLIN)
         while True:
             ready = {fd for fd, _ in poll.poll(max(0.0, self._wait()) * 1000)}
             if self._control.fileno() in ready:

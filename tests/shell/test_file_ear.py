@@ -7,14 +7,18 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
+
+import pytest
 
 from lvsha.core.health import Measured
 from lvsha.core.plan import Check
 from lvsha.core.probes import FileProbe
 from lvsha.director.checker import Checkers
 from lvsha.probes import Prober
+from lvsha.programs import files
 
 HOUR = 3600.0
 
@@ -83,3 +87,40 @@ async def test_a_file_that_comes_with_a_reload_is_heard_too(tmp_path: Path) -> N
         await eventually(lambda: checkers.decided)
         (tmp_path / "new").write_text("1")
         await eventually(lambda: measured(checkers, new) == {Measured.DOWN})
+
+
+async def test_a_machine_without_inotify_left_reads_files_at_their_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """128 of them is all that root's containers have together."""
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: NoneLeft())
+    path = tmp_path / "hold"
+    check = replace(check_of(path), interval=0.1)
+    async with running(check) as checkers:
+        path.write_text("1\n")
+        await eventually(lambda: measured(checkers, check) == {Measured.DOWN})
+
+
+class NoneLeft:
+    def inotify_init1(self, _flags: int) -> int:
+        return -1
+
+
+def test_a_directory_that_is_moved_away_is_watched_no_longer(tmp_path: Path) -> None:
+    place = tmp_path / "here"
+    place.mkdir()
+    found = files.Files()
+    found.paths = frozenset({str(place / "hold")})
+    try:
+        found.watch()
+        for number in range(3):
+            place.rename(tmp_path / f"there{number}")
+            place.mkdir()
+            found.watch()
+        told = Path(f"/proc/self/fdinfo/{found.fileno()}").read_text()
+        assert told.count("inotify wd:") == 1
+        found.changed()
+        (place / "hold").write_text("1")
+        assert found.changed() == found.paths
+    finally:
+        os.close(found.fileno())
