@@ -11,6 +11,7 @@ from lvsha.core.combine import combine
 from lvsha.core.damping import Record, held, noted
 from lvsha.core.health import Health, Measured
 from lvsha.core.plan import Check, RealServer, VirtualService
+from lvsha.core.probes import AgentProbe
 from lvsha.core.types import DestinationKey
 
 _Place: TypeAlias = tuple[str, DestinationKey]
@@ -80,6 +81,12 @@ class Board:
     def checks(self) -> tuple[Check, ...]:
         """Every check once, in the plan's order."""
         return tuple(self._servers)
+
+    def needs(self, check: Check) -> bool:
+        """Whether a server can't be judged without it: any but agents beside other checks."""
+        return not isinstance(check.probe, AgentProbe) or any(
+            len(server.checks) == 1 for _, server in self._servers.get(check, ())
+        )
 
     def judged(self, check: Check, old: Health, new: Health) -> Iterator[Verdict]:
         """What a changed health of a check's target, or new advice, makes of its servers."""

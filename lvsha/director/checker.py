@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol, TypeAlias
@@ -77,6 +77,7 @@ class _Watch:
     start: Start | None = None
     begun: float = 0.0
     running: bool = False
+    asked: bool = False
     removed: bool = False
     flight: Flight | None = None
 
@@ -118,6 +119,13 @@ class Checkers:
     def decided(self) -> bool:
         """Every check has had a conclusive result."""
         return self._undecided == 0
+
+    def undecided(self) -> Iterator[tuple[Check, bool]]:
+        """Checks that have had no conclusive result, and whether they have had any."""
+        if self._undecided:
+            for check, watch in self._watches.items():
+                if watch.health.measured is Measured.UNKNOWN:
+                    yield check, watch.asked
 
     @property
     def under_way(self) -> int:
@@ -230,6 +238,7 @@ class Checkers:
 
     def _finish(self, watch: _Watch, result: ProbeResult) -> None:
         watch.running = False
+        watch.asked = True
         watch.flight = None
         self._under_way -= 1
         result = self._believed(watch, result)

@@ -114,8 +114,10 @@ class Director:
 
     @property
     def is_ready(self) -> bool:
-        """A plan is in force and every check has decided once."""
-        return self._in_force > 0 and self._checkers.decided
+        """A plan is in force and every check has decided once, or can be done without."""
+        return self._in_force > 0 and all(
+            asked and not self._board.needs(check) for check, asked in self._checkers.undecided()
+        )
 
     async def status(self) -> dict[str, Any]:
         """The contract's status value."""

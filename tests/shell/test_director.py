@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lvsha.core.messages import Configure, Configured, Processes, ReloadDone, ReloadRequested, Stop
 from lvsha.core.plan import Check, DirectorPlan, RealServer, VirtualService
-from lvsha.core.probes import TcpProbe
+from lvsha.core.probes import AgentProbe, TcpProbe
 from lvsha.core.types import Forwarding, Protocol, Service, ServiceKey, Timeouts
 from lvsha.director import director as module
 from lvsha.director import reloads
@@ -314,6 +314,29 @@ async def _until(look) -> None:
     async with asyncio.timeout(10):
         while not look():
             await asyncio.sleep(0.01)
+
+
+async def test_an_agent_never_heard_is_waited_for_only_where_nothing_else_judges(tmp_path):
+    """Beside another check its server is judged without it; alone it keeps the director unready."""
+    with socket.create_server(("127.0.0.1", 0)) as open_port, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        tcp, agent = (
+            Check(probe, ip_address("127.0.0.1"), each.getsockname()[1], 0.1, 5.0)
+            for probe, each in ((TcpProbe(), open_port), (AgentProbe(), closed))
+        )
+        both = replace(server("10.0.0.1"), checks=(tcp, agent))
+        web = replace(WEB, real_servers=(both,))
+        async with running(tmp_path) as at:
+            at.tell(Configure(1, replace(PLAN, services=(web,))))
+            await _until(lambda: at.director.is_ready)
+            web = replace(web, real_servers=(both, server("10.0.0.2", agent)))
+            at.tell(Configure(2, replace(PLAN, services=(web,))))
+            await at.supervisor.hears(Configured(2))
+            assert not at.director.is_ready
+            (service,) = (await at.director.status())["virtual_services"]
+    told = [(each["health"], each["message"]) for each in service["real_servers"]]
+    assert told[0][0] == "UP"
+    assert told[1] == ("UNKNOWN", "the agent could not be heard: connection refused")
 
 
 async def test_messages_it_does_not_know_are_said_and_left(tmp_path, events):
