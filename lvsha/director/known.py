@@ -6,18 +6,22 @@ import errno
 from collections.abc import Sequence
 
 from lvsha.core import diff
-from lvsha.core.commands import TableCommand
+from lvsha.core.commands import TableCommand, place
 from lvsha.core.types import Destination, DestinationKey, Key, Service, ServiceEntry
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Ipvs
 
 
 class KnownTable:
-    """Services of ours, and foreign ones found at the start. What reads raises KernelError."""
+    """Services of ours, and foreign ones found at the start. What reads raises KernelError.
+
+    `overtaken`: services that we have changed since the kernel last told of all of them.
+    """
 
     def __init__(self, ipvs: Ipvs) -> None:
         self._ipvs = ipvs
         self._adopted = False
+        self.overtaken: set[Key] = set()
         self.entries: dict[Key, ServiceEntry] = {}
 
     def adopt(self) -> None:
@@ -28,6 +32,11 @@ class KnownTable:
                 for key, entry in self._ipvs.table().items()
             }
             self._adopted = True
+
+    def services(self) -> dict[Key, Service]:
+        """All that the kernel has now."""
+        self.overtaken.clear()
+        return {status.service.key: status.service for status in self._ipvs.services()}
 
     def learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
         """Read the destinations of a service the kernel has just told of; None: it is gone."""
@@ -56,6 +65,9 @@ class KnownTable:
     def did(self, command: TableCommand) -> None:
         """The kernel has carried this out."""
         diff.apply_one(self.entries, command)
+        key, dest = place(command)
+        if dest is None:
+            self.overtaken.add(key)
 
 
 def _entry(

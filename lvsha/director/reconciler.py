@@ -153,10 +153,11 @@ class Reconciler:
         repaired: list[TableCommand] = []
         started = slice_began = time.monotonic()
         try:
-            actual = {status.service.key: status.service for status in self._ipvs.services()}
+            actual = self._known.services()
             self._report_foreign(actual.keys() - self._services.keys() - self._ownership.keys)
             for key in (*self._services, *(self._ownership.keys - self._services.keys())):
-                repaired += self._repair(key, actual.get(key))
+                if key not in self._known.overtaken:
+                    repaired += self._repair(key, actual.get(key))
                 if time.monotonic() - slice_began > SLICE:
                     await asyncio.sleep(0)
                     self.settle()

@@ -31,6 +31,7 @@ from lvsha.core.types import (
     Service,
     ServiceKey,
 )
+from lvsha.director import reconciler as module
 from lvsha.director.ownership import Ownership
 from lvsha.director.reconciler import Reconciler
 from lvsha.kernel.memory import MemoryIpvs
@@ -225,6 +226,26 @@ async def test_a_table_that_is_right_is_not_written_to_and_not_logged(world, eve
     await world.table.resync()
     assert world.ipvs.asked == []
     assert events("ipvs.drift") == []
+
+
+async def test_what_a_reload_changes_amid_a_resync_is_no_drift(world, events, monkeypatch):
+    """What the kernel said of the other services before is out of date then."""
+    monkeypatch.setattr(module, "SLICE", 0.0)
+    other = replace(WEB, name="other", service=Service(FOREIGN))
+    world.table.configure(plan(WEB, other))
+    resync = asyncio.create_task(world.table.resync())
+    await asyncio.sleep(0)  # the first service is looked at
+    swapped = [
+        replace(each, service=replace(each.service, scheduler="rr")) for each in (WEB, other)
+    ]
+    world.ipvs.asked = []
+    world.table.configure(plan(*swapped))
+    await resync
+    assert len(world.ipvs.asked) == 2
+    assert events("ipvs.drift") == []
+    world.by_hand(DeleteDestination(FOREIGN, A.key))
+    await world.table.resync()
+    assert len(events("ipvs.drift")) == 1
 
 
 async def test_a_destination_deleted_by_hand_does_not_return_while_its_server_is_down(world):
