@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 
 from lvsha.core.commands import Refusal, place
 from lvsha.core.types import DestinationKey, Key
@@ -45,6 +45,11 @@ class Complaints:
         """Everything of a service but this is as it should be."""
         for dest in self.refused.get(key, {}).keys() - pending:
             self.forget(key, dest)
+
+    def keep_services(self, keys: Set[Key]) -> None:
+        """Nothing else is ours: of what comes back one day all is said anew."""
+        for key in self.refused.keys() - keys:
+            del self.refused[key]
 
     def trouble(self, what: str, error: KernelError) -> None:
         """The conversation itself broke: said once, not at every resync."""

@@ -293,6 +293,7 @@ class Reconciler:
     def _release(self) -> None:
         """Stop claiming services that are neither wanted nor in the kernel any more."""
         self._ownership.set(self._services.keys() | (self._ownership.keys & self.known.keys()))
+        self._complaints.keep_services(self._ownership.keys)
 
     def _name(self, key: Key) -> str:
         service = self._services.get(key)

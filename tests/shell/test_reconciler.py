@@ -278,6 +278,15 @@ async def test_a_refusal_is_forgotten_with_its_server(world):
     assert world.table.refused == {}
 
 
+def test_what_is_refused_of_a_service_that_comes_back_is_said_anew(world, events):
+    odd = plan(replace(WEB, real_servers=(server("224.0.0.9"), A)))
+    world.table.configure(odd)
+    world.table.configure(plan())
+    assert world.table.refused == {}
+    world.table.configure(odd)
+    assert len(events("kernel.error")) == 2
+
+
 def test_a_table_changed_behind_our_back_is_read_again_at_once(world):
     world.table.configure(plan(WEB))
     world.by_hand(DeleteDestination(KEY, A.key))
