@@ -47,6 +47,14 @@ class KernelMacvlans:
             self._found[parent] = {each: self._ipv4(parent, each) for each in _PARENT}
         self._parents[name] = parent
         try:
+            await self._build(name, parent, mac)
+        except KernelError:
+            with suppress(KernelError):
+                await self.remove(name)  # half made, it would stay when its router stops
+            raise
+
+    async def _build(self, name: str, parent: str, mac: bytes) -> None:
+        try:
             await self._commands.link(
                 "add",
                 ifname=name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +13,11 @@ import pytest
 
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Family
-from tests.netns.segment import Lvsha, eventually, segment
+from lvsha.errors import KernelError
+from lvsha.kernel.macvlan import KernelMacvlans
+from lvsha.kernel.ports import SysctlName
+from lvsha.kernel.sysctls import KernelSysctls, dotted
+from tests.netns.segment import Lvsha, eventually, inside, segment
 from tests.network import run
 
 pytestmark = pytest.mark.netns
@@ -118,3 +124,27 @@ def test_an_interface_somebody_took_away_is_made_anew(place):
         place.one.sh("ip link del vrrp.51")
         eventually("there again", lambda: links(place.one).get("vrrp.51", {}).get("addr_info"))
         assert lvsha.is_("MASTER")
+
+
+def test_an_interface_that_can_not_be_set_up_does_not_stay(place):
+    """Its router holds no address then, and would not take it away when it stops."""
+
+    async def refused() -> int:
+        macvlans = await KernelMacvlans.open(ReadOnly())
+        try:
+            await macvlans.make("vrrp.51", "eth0", bytes.fromhex("00005e000133"))
+        except KernelError as error:
+            return error.errno
+        finally:
+            await macvlans.close()
+        return 0
+
+    assert inside(place.one.namespace, lambda: asyncio.run(refused())) == errno.EROFS
+    assert "vrrp.51" not in links(place.one)
+
+
+class ReadOnly(KernelSysctls):
+    """/proc/sys as many containers have it."""
+
+    def write(self, name: SysctlName, value: str) -> None:
+        raise KernelError(errno.EROFS, dotted(name))
