@@ -112,7 +112,10 @@ class Supervisor:
     async def _stop_children(self) -> None:
         """VRRP first: the peer has the addresses before anything else ends."""
         if not await self._vrrp.stop():
-            await withdraw(self._plans.vrrp)
+            try:
+                await withdraw(self._plans.vrrp)
+            except (LvshaError, OSError) as error:
+                log.error("kernel.error", what="what the vrrp process has left", error=str(error))
         await self._director.stop()
 
     async def _roll_out_and_say_ready(self) -> None:

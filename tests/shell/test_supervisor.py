@@ -265,6 +265,22 @@ async def test_a_reload_no_process_takes_says_which(tmp_path, monkeypatch) -> No
 async def _nothing(_) -> None: ...
 
 
+async def test_a_kernel_that_lets_nothing_be_taken_off_keeps_nobody_from_stopping(
+    tmp_path, events, monkeypatch
+) -> None:
+    async def refused(_) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(child_module, "STOP_TIMEOUT", 0.1)
+    monkeypatch.setattr(process_module, "TABLE_TIMEOUT", 0.3)
+    monkeypatch.setattr(process_module, "withdraw", refused)
+    async with supervised(tmp_path, lambda running: running, DEAF) as daemon:
+        pass
+    assert daemon._director.pid == 0
+    assert [said["error"] for said in events("kernel.error")] == ["[Errno 24] Too many open files"]
+    assert len(events("daemon.stopped")) == 1
+
+
 async def test_a_stop_in_the_middle_of_a_reload_ends_it(tmp_path, events, monkeypatch) -> None:
     monkeypatch.setattr(process_module, "TABLE_TIMEOUT", 30)
     async with supervised(tmp_path, lambda running: running) as daemon:
