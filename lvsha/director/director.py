@@ -199,9 +199,14 @@ class Director:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), None if done else RETRY)
+            is_new = self._news.is_set()
             self._news.clear()
-            if self._asked is not None:
+            if self._asked is None:
+                continue
+            if is_new or self._in_force != self._asked.generation:
                 done = await self._take(self._asked)
+            else:  # a plan of thousands of servers is not gone through again for this
+                done = await self._serve(self._plan)
 
     async def _take(self, asked: Configure) -> bool:
         """Put a plan in force and be there to be asked; False: not all of it could be done."""

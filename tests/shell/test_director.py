@@ -166,13 +166,15 @@ async def test_a_directory_that_takes_no_socket_stops_no_balancing(tmp_path, eve
     async with running(gone) as at:
         at.tell(Configure(1, PLAN))
         await at.supervisor.hears(Configured(1))
+        at.supervisor.heard.clear()
         set_aside = gc.get_freeze_count()
         await asyncio.sleep(0.1)
         assert gc.get_freeze_count() <= set_aside  # however often it is tried
+        assert Configured(1) not in at.supervisor.heard  # the plan itself is in force already
         assert len(at.ipvs.destinations(KEY)) == 2
         gone.mkdir()
         async with asyncio.timeout(10):
-            while not control.socket_path(gone).exists():
+            while not (control.socket_path(gone).exists() and (gone / "owned.json").exists()):
                 await asyncio.sleep(0.01)
         assert (await at.ask("GET", "/healthz"))[0] == 200
     assert [said["what"] for said in events("api.failed")] == ["control socket"]
