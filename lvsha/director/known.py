@@ -40,12 +40,16 @@ class KnownTable:
 
     def learn(self, key: Key, service: Service | None) -> ServiceEntry | None:
         """Read the destinations of a service the kernel has just told of; None: it is gone."""
-        believed = self.entries.pop(key, None)
+        believed, now = self.entries.get(key), None
         for _, found in self._ipvs.read((key,), counters=False) if service else ():
             if service and found is not None:
-                told = [status.destination for status in found]
-                self.entries[key] = _entry(service, told, believed)
-        return self.entries.get(key)
+                now = _entry(service, [status.destination for status in found], believed)
+        # Only now: after a reading that failed we know what we knew.
+        if now is None:
+            self.entries.pop(key, None)
+        else:
+            self.entries[key] = now
+        return now
 
     def learn_anew(self, key: Key) -> ServiceEntry | None:
         """The same for one of which the kernel has told nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 from dataclasses import replace
@@ -34,6 +35,7 @@ from lvsha.core.types import (
 from lvsha.director import reconciler as module
 from lvsha.director.ownership import Ownership
 from lvsha.director.reconciler import Reconciler
+from lvsha.errors import KernelError
 from lvsha.kernel.memory import MemoryIpvs
 
 KEY = ServiceKey(Protocol.TCP, ip_address("192.0.2.1"), 80)
@@ -226,6 +228,26 @@ async def test_a_table_that_is_right_is_not_written_to_and_not_logged(world, eve
     await world.table.resync()
     assert world.ipvs.asked == []
     assert events("ipvs.drift") == []
+
+
+async def test_a_reading_that_failed_costs_nobody_his_place(world, events, monkeypatch):
+    """Least of all those of whom nothing is known but that the kernel has them."""
+    world.table.configure(plan(WEB))
+    world.start()
+    world.health = dict.fromkeys((A, B), Measured.UNKNOWN)
+    world.table.configure(plan(WEB))
+    with monkeypatch.context() as broken:
+        broken.setattr(world.ipvs, "read", no_buffers)
+        await world.table.resync()
+    await world.table.resync()
+    assert world.weights() == {"10.0.0.1": 1, "10.0.0.2": 1}
+    assert world.ipvs.asked == events("ipvs.drift") == []
+    (said,) = events("kernel.error")
+    assert said["what"] == "the table could not be read"
+
+
+def no_buffers(*_, **__):
+    raise KernelError(errno.ENOBUFS, "dump")
 
 
 async def test_what_a_reload_changes_amid_a_resync_is_no_drift(world, events, monkeypatch):
