@@ -39,7 +39,7 @@ from lvsha.director.reloads import Reloads
 from lvsha.director.renewal import renewed
 from lvsha.director.settings import Settings
 from lvsha.director.web import Web
-from lvsha.errors import LvshaError
+from lvsha.errors import KernelError, LvshaError
 from lvsha.kernel.claims import LinkClaims
 from lvsha.kernel.ipvs import KernelIpvs
 from lvsha.kernel.ports import Ipvs, Sysctls
@@ -261,7 +261,11 @@ class Director:
         if self._table is None and (plan.services or self._ownership.keys):
             ipvs = self._open_ipvs()
             table = Reconciler(ipvs, self._ownership, self._services.view)
-            table.adopt()
+            try:
+                table.adopt()
+            except KernelError:
+                ipvs.close()
+                raise
             self._balancer.open(ipvs, table)
             self._table, self._counters, self._settings.ipvs = table, Counters(ipvs), ipvs
 

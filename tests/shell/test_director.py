@@ -160,6 +160,32 @@ async def test_without_ipvs_it_says_so_once_goes_on_checking_and_answers(
     assert said["error"] == "ip_vs: the kernel has no IPVS, or it is not loaded"
 
 
+async def test_a_table_that_can_not_be_read_yet_costs_no_descriptor_a_try(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RETRY", 0.01)
+    opened: list[Unreadable] = []
+
+    def open_ipvs():
+        opened.append(Unreadable())
+        return opened[-1]
+
+    async with running(tmp_path, open_ipvs) as at:
+        at.tell(Configure(1, PLAN))
+        async with asyncio.timeout(10):
+            while len(opened) < 4:
+                await asyncio.sleep(0.01)
+    assert all(each.closed for each in opened[:-1])
+
+
+class Unreadable(MemoryIpvs):
+    closed = False
+
+    def table(self):
+        raise KernelError(105, "dump")
+
+    def close(self) -> None:
+        self.closed = True
+
+
 async def test_a_directory_that_takes_no_socket_stops_no_balancing(tmp_path, events, monkeypatch):
     monkeypatch.setattr(module, "RETRY", 0.01)
     gone = tmp_path / "gone"
