@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import select
-import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,9 +20,7 @@ from lvsha.probes import faults
 from lvsha.probes.engine import Attempt, Finding, ready
 from lvsha.programs import running
 from lvsha.programs.running import ANSWER_LIMIT, PATH
-
-_LINE = 200
-"""Characters of a program's output in the reason."""
+from lvsha.programs.words import first_line, signal_name
 
 
 def script(check: Check) -> Attempt:
@@ -67,19 +64,5 @@ def _judged(spec: ScriptProbe, answer: Mapping[str, Any]) -> str | Finding:
         return "exit code 0"
     if spec.dynamic_weight and code > 1:
         return Finding(f"exit code {code}, weight {code - 2}", advice=Advice(weight=code - 2))
-    lines = [line for line in answer["output"].splitlines() if line.strip()]
-    words = f": {_printable(lines[0])}" if lines else ""
-    how = f"exit code {code}" if code > 0 else f"killed by {_signal(-code)}"
-    raise ProbeError(how + words)
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _printable(line: str) -> str:
-    text = "".join(char if char.isprintable() else " " for char in line.strip())
-    return text if len(text) <= _LINE else f"{text[:_LINE]}…"
+    how = f"exit code {code}" if code > 0 else f"killed by {signal_name(-code)}"
+    raise ProbeError(how + first_line(answer["output"]))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lvsha.programs import running
 from lvsha.programs.running import ANSWER_LIMIT, PATH
-
-_LINE = 200
-"""Characters of a program's output that are shown."""
+from lvsha.programs.words import first_line, signal_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +56,6 @@ def _read(answer: Mapping[str, Any]) -> Ended:
     if "fault" in answer:
         return Ended(None, f"could not be run: {answer['fault']}")
     code = int(answer["code"])
-    lines = [line for line in str(answer["output"]).splitlines() if line.strip()]
-    words = f": {_printable(lines[0])}" if lines and code else ""
-    how = f"exited with {code}" if code >= 0 else f"was killed by {_signal(-code)}"
+    words = first_line(str(answer["output"])) if code else ""
+    how = f"exited with {code}" if code >= 0 else f"was killed by {signal_name(-code)}"
     return Ended(code, how + words)
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _printable(line: str) -> str:
-    text = "".join(char if char.isprintable() else " " for char in line.strip())
-    return text if len(text) <= _LINE else f"{text[:_LINE]}…"
