@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from lvsha.core.balance import Order, weighs
@@ -21,6 +20,7 @@ from lvsha.core.plan import Check, DirectorPlan, RealServer, VirtualService
 from lvsha.core.types import Key
 from lvsha.director.board import Board, Verdict
 from lvsha.director.drains import Drained, Drains
+from lvsha.director.nearest import nearest
 from lvsha.director.orders import Orders
 from lvsha.director.reconciler import Reconciler
 from lvsha.director.services import Services
@@ -219,7 +219,7 @@ class Balancer:
             if service.name == name:
                 return service
         known = [service.name for service in self._plan.services]
-        raise UsageError(f"no service {name!r}; {_nearest(name, known)}")
+        raise UsageError(f"no service {name!r}; {nearest(name, known)}")
 
 
 def _find_server(service: VirtualService, name: str) -> RealServer:
@@ -231,12 +231,4 @@ def _find_server(service: VirtualService, name: str) -> RealServer:
     if len(alike) == 1:
         return alike[0]
     what = f"service {service.name!r} has no server {name!r}"
-    raise UsageError(f"{what}; {_nearest(name, list(known))}")
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
-    return f"there are {shown}" if known else "there are none"
+    raise UsageError(f"{what}; {nearest(name, list(known))}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from lvsha.core.messages import Failover, FailoverDone, VrrpStatus
+from lvsha.director.nearest import nearest
 from lvsha.errors import HostError, UsageError
 
 TIMEOUT = 5.0
@@ -29,7 +29,7 @@ class Failovers:
         """
         known = [each.name for each in vrrp.routers]
         if router not in known:
-            raise UsageError(f"no router {router!r}; {_nearest(router, known)}")
+            raise UsageError(f"no router {router!r}; {nearest(router, known)}")
         request = next(self._requests)
         answer: asyncio.Future[FailoverDone] = asyncio.get_running_loop().create_future()
         self._answers[request] = answer
@@ -48,10 +48,3 @@ class Failovers:
         """The VRRP process has answered."""
         if (answer := self._answers.get(message.request)) and not answer.done():
             answer.set_result(message)
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there are {', '.join(known)}" if known else "there are none"
