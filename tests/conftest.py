@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,3 +29,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(NEEDS_LAB)
     if item.get_closest_marker("netns") and os.geteuid() != 0:
         pytest.skip(NEEDS_ROOT)
+
+
+@pytest.fixture
+def events(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[dict[str, Any]]]:
+    """The fields of each log line so far of an event."""
+    caplog.set_level(logging.INFO, logger="lvsha")
+
+    def named(name: str) -> list[dict[str, Any]]:
+        return [r.fields for r in caplog.records if r.getMessage() == name]  # type: ignore[attr-defined]
+
+    return named

@@ -5,13 +5,11 @@ Every test that promises it counts: no request of a steady stream fails while se
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,16 +29,6 @@ def balanced(site: Site, tmp_path: Path) -> Iterator[Balanced]:
     found = Balanced(site, tmp_path)
     yield found
     found.close()
-
-
-@pytest.fixture
-def events(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[dict[str, Any]]]:
-    caplog.set_level(logging.INFO, logger="lvsha")
-
-    def named(name: str) -> list[dict[str, Any]]:
-        return [r.fields for r in caplog.records if r.getMessage() == name]  # type: ignore[attr-defined]
-
-    return named
 
 
 def test_a_lost_quorum_is_said_and_what_lives_goes_on_serving(balanced, events) -> None:

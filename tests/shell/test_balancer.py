@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from dataclasses import replace
 
 import pytest
@@ -36,16 +35,6 @@ from tests.shell.balancer_world import (
 )
 
 pytestmark = pytest.mark.looptime
-
-
-@pytest.fixture
-def events(caplog):
-    caplog.set_level(logging.INFO, logger="lvsha")
-
-    def named(name):
-        return [r.fields for r in caplog.records if r.getMessage() == name]
-
-    return named
 
 
 # --- quorum, tiers, panic --------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from dataclasses import replace
 
 import pytest
@@ -20,16 +19,6 @@ from lvsha.errors import UsageError
 from tests.shell.balancer_world import DOWN, KEY, UP, WEB, A, B, C, living, up
 
 pytestmark = pytest.mark.looptime
-
-
-@pytest.fixture
-def events(caplog):
-    caplog.set_level(logging.INFO, logger="lvsha")
-
-    def named(name):
-        return [r.fields for r in caplog.records if r.getMessage() == name]
-
-    return named
 
 
 # --- orders ----------------------------------------------------------------------------------

@@ -6,13 +6,11 @@ import asyncio
 import errno
 import gc
 import json
-import logging
 import socket
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lvsha.core.messages import Configure, Configured, Processes, ReloadDone, ReloadRequested, Stop
@@ -27,6 +25,7 @@ from lvsha.kernel.memory import MemoryIpvs
 from lvsha.kernel.memory_host import MemorySysctls, host_settings
 from lvsha.runtime import control
 from lvsha.runtime.tasks import run_until_first_ends
+from tests.shell.waiting import until
 
 KEY = ServiceKey(Protocol.TCP, ip_address("192.0.2.1"), 80)
 
@@ -97,16 +96,6 @@ async def running(directory, open_ipvs=None):
         found.tell(Stop())
         await job
         await found.director.close()
-
-
-@pytest.fixture
-def events(caplog):
-    caplog.set_level(logging.INFO, logger="lvsha")
-
-    def named(name):
-        return [r.fields for r in caplog.records if r.getMessage() == name]
-
-    return named
 
 
 async def test_a_plan_becomes_a_table_and_the_supervisor_hears_of_it(tmp_path):
@@ -299,11 +288,11 @@ async def test_a_verdict_moves_table_status_and_log_together(tmp_path, events):
         plan = replace(PLAN, services=(replace(WEB, real_servers=(server("10.0.0.1", check),)),))
         async with running(tmp_path) as at:
             at.tell(Configure(1, plan))
-            await _until(lambda: at.ipvs.services() and at.ipvs.destinations(KEY))
+            await until(lambda: at.ipvs.services() and at.ipvs.destinations(KEY))
             (service,) = (await at.director.status())["virtual_services"]
             assert (service["state"], service["real_servers"][0]["effective_weight"]) == ("UP", 1)
             open_port.close()
-            await _until(lambda: not at.ipvs.destinations(KEY))
+            await until(lambda: not at.ipvs.destinations(KEY))
             (service,) = (await at.director.status())["virtual_services"]
             assert (service["state"], service["real_servers"][0]["effective_weight"]) == ("DOWN", 0)
     assert [(e["old"], e["new"]) for e in events("health.changed")] == [
@@ -328,20 +317,14 @@ async def test_the_check_that_fails_is_named_where_a_server_has_several(tmp_path
         several = replace(server("10.0.0.1"), checks=checks)
         async with running(tmp_path) as at:
             at.tell(Configure(1, replace(PLAN, services=(replace(WEB, real_servers=(several,)),))))
-            await _until(lambda: at.ipvs.services() and at.ipvs.destinations(KEY))
+            await until(lambda: at.ipvs.services() and at.ipvs.destinations(KEY))
             second.close()
-            await _until(lambda: not at.ipvs.destinations(KEY))
+            await until(lambda: not at.ipvs.destinations(KEY))
             (service,) = (await at.director.status())["virtual_services"]
     up, down = events("health.changed")
     assert (up["old"], up["new"], down["old"], down["new"]) == ("UNKNOWN", "UP", "UP", "DOWN")
     reason = f"tcp at 127.0.0.1:{checks[1].port}: connection refused"
     assert down["reason"] == service["real_servers"][0]["message"] == reason
-
-
-async def _until(look) -> None:
-    async with asyncio.timeout(10):
-        while not look():
-            await asyncio.sleep(0.01)
 
 
 async def test_an_agent_never_heard_is_waited_for_only_where_nothing_else_judges(tmp_path):
@@ -356,7 +339,7 @@ async def test_an_agent_never_heard_is_waited_for_only_where_nothing_else_judges
         web = replace(WEB, real_servers=(both,))
         async with running(tmp_path) as at:
             at.tell(Configure(1, replace(PLAN, services=(web,))))
-            await _until(lambda: at.director.is_ready)
+            await until(lambda: at.director.is_ready)
             web = replace(web, real_servers=(both, server("10.0.0.2", agent)))
             at.tell(Configure(2, replace(PLAN, services=(web,))))
             await at.supervisor.hears(Configured(2))

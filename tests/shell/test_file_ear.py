@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_address
@@ -19,6 +17,7 @@ from lvsha.core.probes import FileProbe
 from lvsha.director.checker import Checkers
 from lvsha.probes import Prober
 from lvsha.programs import files
+from tests.shell.waiting import until
 
 HOUR = 3600.0
 
@@ -29,20 +28,13 @@ def check_of(path: Path, server: int = 1) -> Check:
     return Check(FileProbe(str(path)), address, 0, interval=HOUR, rise=1, fall=1)
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end, "never happened"
-        await asyncio.sleep(0.01)
-
-
 @asynccontextmanager
 async def running(*checks: Check) -> AsyncIterator[Checkers]:
     """Checkers that have seen each file once."""
     checkers = Checkers(Prober(), lambda *_: None)
     checkers.update(checks)
     try:
-        await eventually(lambda: checkers.decided)
+        await until(lambda: checkers.decided)
         yield checkers
     finally:
         await checkers.close()
@@ -58,9 +50,9 @@ async def test_a_written_file_counts_at_once_for_all_servers_that_read_it(tmp_pa
     async with running(*checks) as checkers:
         assert measured(checkers, *checks) == {Measured.UP}
         path.write_text("1\n")
-        await eventually(lambda: measured(checkers, *checks) == {Measured.DOWN})
+        await until(lambda: measured(checkers, *checks) == {Measured.DOWN})
         path.unlink()
-        await eventually(lambda: measured(checkers, *checks) == {Measured.UP})
+        await until(lambda: measured(checkers, *checks) == {Measured.UP})
 
 
 async def test_a_file_moved_into_place_counts_at_once(tmp_path: Path) -> None:
@@ -68,7 +60,7 @@ async def test_a_file_moved_into_place_counts_at_once(tmp_path: Path) -> None:
     async with running(check_of(path)) as checkers:
         (tmp_path / "draft").write_text("1\n")
         os.replace(tmp_path / "draft", path)
-        await eventually(lambda: measured(checkers, check_of(path)) == {Measured.DOWN})
+        await until(lambda: measured(checkers, check_of(path)) == {Measured.DOWN})
 
 
 async def test_another_file_of_the_directory_starts_nothing(tmp_path: Path) -> None:
@@ -76,7 +68,7 @@ async def test_another_file_of_the_directory_starts_nothing(tmp_path: Path) -> N
     async with running(one, other) as checkers:
         seen = checkers.health(other)
         (tmp_path / "one").write_text("1")
-        await eventually(lambda: measured(checkers, one) == {Measured.DOWN})
+        await until(lambda: measured(checkers, one) == {Measured.DOWN})
         assert checkers.health(other) is seen
 
 
@@ -84,9 +76,9 @@ async def test_a_file_that_comes_with_a_reload_is_heard_too(tmp_path: Path) -> N
     old, new = check_of(tmp_path / "old"), check_of(tmp_path / "new")
     async with running(old) as checkers:
         checkers.update([new])
-        await eventually(lambda: checkers.decided)
+        await until(lambda: checkers.decided)
         (tmp_path / "new").write_text("1")
-        await eventually(lambda: measured(checkers, new) == {Measured.DOWN})
+        await until(lambda: measured(checkers, new) == {Measured.DOWN})
 
 
 async def test_a_machine_without_inotify_left_reads_files_at_their_interval(
@@ -98,7 +90,7 @@ async def test_a_machine_without_inotify_left_reads_files_at_their_interval(
     check = replace(check_of(path), interval=0.1)
     async with running(check) as checkers:
         path.write_text("1\n")
-        await eventually(lambda: measured(checkers, check) == {Measured.DOWN})
+        await until(lambda: measured(checkers, check) == {Measured.DOWN})
 
 
 class NoneLeft:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import logging
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -101,16 +100,6 @@ class World:
 @pytest.fixture
 def world(tmp_path):
     return World(tmp_path)
-
-
-@pytest.fixture
-def events(caplog):
-    caplog.set_level(logging.INFO, logger="lvsha")
-
-    def named(name):
-        return [r.fields for r in caplog.records if r.getMessage() == name]
-
-    return named
 
 
 def test_servers_that_are_up_are_in_the_table_with_their_weights(world, events):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from lvsha.supervisor import process as process_module
 from lvsha.supervisor.child import Child
 from lvsha.supervisor.plans import absent, undecided
 from lvsha.supervisor.process import Supervisor
+from tests.shell.waiting import until
 
 pytestmark = pytest.mark.timeout(50)
 
@@ -68,16 +68,6 @@ def talking(every: float) -> str:
     return OBEDIENT.replace("for line in end:", TALKATIVE.replace("SECONDS", str(every)))
 
 
-@pytest.fixture
-def events(caplog):
-    caplog.set_level(logging.INFO, logger="lvsha")
-
-    def named(name):
-        return [r.fields for r in caplog.records if r.getMessage() == name]
-
-    return named
-
-
 @asynccontextmanager
 async def alive(text: str, patience: int = 10):
     """A child whose starts, messages and ends are remembered."""
@@ -98,12 +88,6 @@ async def alive(text: str, patience: int = 10):
     finally:
         await found.stop()
         assert life.done()
-
-
-async def until(look) -> None:
-    async with asyncio.timeout(20):
-        while not look():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_killed_child_is_started_again_with_one_line(events) -> None:

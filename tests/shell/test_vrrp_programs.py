@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,19 +28,13 @@ from lvsha.vrrp.hooks import HookQueue
 from lvsha.vrrp.running import run
 from lvsha.vrrp.tracking import Tracking
 from tests.shell.vrrp_lan import router
+from tests.shell.waiting import until
 
 ME = "root"
 
 
 def shell(text: str) -> tuple[str, ...]:
     return ("/bin/sh", "-c", text)
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end, "never happened"
-        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -63,10 +56,10 @@ def script(text: str, **changes: object) -> TrackedScript:
 async def test_a_script_that_fails_is_a_fault_with_its_own_words(tmp_path):
     flag = tmp_path / "flag"
     async with tracking(Track(script(f"test -e {flag} || {{ echo no flag; exit 3; }}"))) as now:
-        await eventually(lambda: bool(now().faults))
+        await until(lambda: bool(now().faults))
         assert now().faults == {"script /bin/sh exited with 3: no flag"}
         flag.touch()
-        await eventually(lambda: not now().faults)
+        await until(lambda: not now().faults)
 
 
 async def test_a_script_killed_at_its_deadline_says_nothing_and_takes_its_group_along(tmp_path):
@@ -74,9 +67,9 @@ async def test_a_script_killed_at_its_deadline_says_nothing_and_takes_its_group_
     text = f"echo $$ >>{pids}; sleep 60 & echo $! >>{pids}; wait"
     slow = script(text, timeout=0.3)
     async with tracking(Track(slow), Track(slow, -50)) as now:
-        await eventually(lambda: pids.exists() and len(pids.read_text().split()) >= 4)
+        await until(lambda: pids.exists() and len(pids.read_text().split()) >= 4)
         first, child, *_ = map(int, pids.read_text().split())
-        await eventually(lambda: not _runs(first) and not _runs(child))
+        await until(lambda: not _runs(first) and not _runs(child))
         assert now() == Effect(100)
 
 
@@ -98,20 +91,20 @@ async def test_a_file_counts_as_soon_as_it_is_written_and_no_more_when_it_is_gon
         await asyncio.sleep(0.3)
         assert now() == Effect(100)
         hold.write_text("1\n")
-        await eventually(lambda: now().priority == 50)
+        await until(lambda: now().priority == 50)
         draft = tmp_path / "draft"
         draft.write_text("-1")
         draft.rename(hold)
-        await eventually(lambda: now().priority == 150)
+        await until(lambda: now().priority == 150)
         hold.unlink()
-        await eventually(lambda: now().priority == 100)
+        await until(lambda: now().priority == 100)
 
 
 async def test_a_file_that_is_no_number_leaves_things_as_they_were(tmp_path):
     hold = tmp_path / "hold"
     hold.write_text("1")
     async with tracking(Track(TrackedFile(str(hold)), -50)) as now:
-        await eventually(lambda: now().priority == 50)
+        await until(lambda: now().priority == 50)
         hold.write_text("yes")
         await asyncio.sleep(0.3)
         assert now().priority == 50
@@ -123,19 +116,19 @@ async def test_a_directory_that_comes_later_is_found(tmp_path):
         await asyncio.sleep(0.2)
         hold.parent.mkdir()
         hold.write_text("1")
-        await eventually(lambda: now().priority == 50)
+        await until(lambda: now().priority == 50)
 
 
 async def test_a_process_counts_by_its_name_and_a_zombie_does_not(tmp_path):
     program = tmp_path / "lvshatracked"
     program.symlink_to(Path("/bin/sleep").resolve())
     async with tracking(Track(TrackedProcess("lvshatracked"))) as now:
-        await eventually(lambda: bool(now().faults))
+        await until(lambda: bool(now().faults))
         assert now().faults == {"process lvshatracked is not running"}
         process = await asyncio.create_subprocess_exec(str(program), "60")
-        await eventually(lambda: not now().faults)
+        await until(lambda: not now().faults)
         process.kill()
-        await eventually(lambda: bool(now().faults))
+        await until(lambda: bool(now().faults))
         await process.wait()
 
 
@@ -144,9 +137,9 @@ async def test_a_long_name_is_compared_whole(tmp_path):
     program.symlink_to(Path("/bin/sleep").resolve())
     other = Track(TrackedProcess("lvsha-tracked-prince"), -10)
     async with tracking(Track(TrackedProcess("lvsha-tracked-process"), -20), other) as now:
-        await eventually(lambda: now().priority == 70)
+        await until(lambda: now().priority == 70)
         process = await asyncio.create_subprocess_exec(str(program), "60")
-        await eventually(lambda: now().priority == 90)
+        await until(lambda: now().priority == 90)
         process.kill()
         await process.wait()
 
@@ -157,7 +150,7 @@ async def test_a_watcher_that_dies_is_followed_by_another(tmp_path):
         await asyncio.sleep(0.3)
         os.kill(_watcher(), 9)
         hold.write_text("1")
-        await eventually(lambda: now().priority == 50)
+        await until(lambda: now().priority == 50)
 
 
 def told(path: Path) -> list[str]:
