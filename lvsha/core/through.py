@@ -71,6 +71,11 @@ def settings(services: Iterable[VirtualService]) -> dict[str, str]:
     """
     found = ((_detour(check), check.address) for check in _checks(services))
     interfaces = {detour.interface for detour, address in found if detour and address.version == 4}
+    return accept_local(interfaces)
+
+
+def accept_local(interfaces: Iterable[str]) -> dict[str, str]:
+    """The kernel settings, by name, that let packets from the machine's own addresses in."""
     names = sorted(interface.replace(".", "/") for interface in interfaces)
     return {f"net.ipv4.conf.{name}.accept_local": "1" for name in names}
 
