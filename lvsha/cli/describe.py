@@ -45,7 +45,7 @@ def _set(timeouts: Timeouts) -> Iterator[tuple[str, int]]:
 
 
 def _router(router: VirtualRouter) -> str:
-    addresses = " ".join(map(str, (*router.addresses, *router.excluded_addresses)))
+    addresses = " ".join(map(str, router.all_addresses))
     return (
         f"  router {router.name}: VRID {router.virtual_router_id} on {router.interface}, "
         f"priority {router.priority}, every {router.advertisement_interval:g} s, {addresses}"

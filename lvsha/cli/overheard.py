@@ -18,7 +18,8 @@ from lvsha.core.advert import (
     Advertisement,
     decode,
 )
-from lvsha.core.mastership import OWNER, STOPPING
+from lvsha.core.mastership import STOPPING
+from lvsha.core.tracking import OWNER
 from lvsha.core.types import Address
 from lvsha.errors import PacketError
 

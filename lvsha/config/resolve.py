@@ -26,7 +26,7 @@ from lvsha.core.plan import (
     VirtualService,
     VrrpPlan,
 )
-from lvsha.core.through import Here, laid, settings
+from lvsha.core.through import Here, accept_local, laid, settings
 from lvsha.core.types import Address, Family, Forwarding, FwmarkKey, Timeouts
 from lvsha.errors import UsageError
 
@@ -184,15 +184,14 @@ def _owners_heard(routers: Iterable[VirtualRouter]) -> dict[str, str]:
         for address in vr.addresses
         if address.version == 4 and address.ip in vr.neighbours
     }
-    names = sorted(interface.replace(".", "/") for interface in interfaces)
-    return {f"net.ipv4.conf.{name}.accept_local": "1" for name in names}
+    return accept_local(interfaces)
 
 
 def _here(cluster: Cluster, node: str) -> Here:
     links = {
         address.ip: router.interface
         for router in cluster.routers[node]
-        for address in (*router.addresses, *router.excluded_addresses)
+        for address in router.all_addresses
     }
     return Here(cluster.nodes[node], cluster.interfaces.get(node, ""), links)
 
@@ -239,6 +238,6 @@ def _virtual_addresses(cluster: Cluster, service: VirtualService) -> Iterator[Ad
         yield service.key.address
         return
     for router in next(iter(cluster.routers.values()), ()):
-        for address in (*router.addresses, *router.excluded_addresses):
+        for address in router.all_addresses:
             if Family.of(address) is service.key.family and not address.is_link_local:
                 yield address.ip

@@ -13,7 +13,6 @@ from typing import assert_never
 
 from lvsha.core.mastership import (
     NOBODY,
-    OWNER,
     STOPPING,
     Action,
     Advertise,
@@ -47,8 +46,7 @@ from lvsha.core.patience import (
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.rivalry import yields
 from lvsha.core.timers import master_down_interval, same_timing, skew_time
-from lvsha.core.tracking import moved
-from lvsha.core.types import InterfaceAddress
+from lvsha.core.tracking import OWNER, moved
 
 
 def begin(vr: VirtualRouter) -> Router:
@@ -223,8 +221,8 @@ def _reconfigure(vr: VirtualRouter, router: Router, previous: VirtualRouter, now
     if router.state is not State.MASTER:
         return replace(router, interval=vr.advertisement_interval), ()
     actions: tuple[Action, ...] = (Advertise(router.priority),)
-    if _all_addresses(vr) != _all_addresses(previous):
-        actions = (*actions, Own(_all_addresses(vr)), Announce())
+    if vr.all_addresses != previous.all_addresses:
+        actions = (*actions, Own(vr.all_addresses), Announce())
     return _assert_mastership(vr, router, now), actions
 
 
@@ -240,7 +238,7 @@ def _enter_master(vr: VirtualRouter, router: Router, reason: str, now: float) ->
     )
     return entered, (
         Advertise(router.priority),
-        Own(_all_addresses(vr)),
+        Own(vr.all_addresses),
         Announce(),
         Changed(router.state, State.MASTER, reason),
     )
@@ -275,10 +273,6 @@ def _anew(router: Router, state: State, now: float) -> Router:
     return replace(
         router, state=state, since=now, grace=False, due=False, preempts_at=None, deaf=False
     )
-
-
-def _all_addresses(vr: VirtualRouter) -> tuple[InterfaceAddress, ...]:
-    return vr.addresses + vr.excluded_addresses
 
 
 def _listed(reasons: frozenset[str]) -> str:

@@ -14,8 +14,6 @@ from lvsha.core.advert import Advertisement
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.types import Address, InterfaceAddress
 
-OWNER = 255
-"""Priority of the router that owns the addresses as its own (RFC 9568 §5.2.4)."""
 NOBODY = "no master heard"
 
 STOPPING = 0

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
-from lvsha.core.mastership import OWNER, Action, Listen, Router
+from lvsha.core.mastership import Action, Listen, Router
 from lvsha.core.plan import VirtualRouter
 from lvsha.core.timers import master_down_interval
+from lvsha.core.tracking import OWNER
 
 Step: TypeAlias = tuple[Router, tuple[Action, ...]]
 

@@ -194,6 +194,11 @@ class VirtualRouter:
     routes: tuple[VirtualRoute, ...] = ()
     rules: tuple[VirtualRule, ...] = ()
 
+    @property
+    def all_addresses(self) -> tuple[InterfaceAddress, ...]:
+        """Everything the master has: advertised addresses first."""
+        return self.addresses + self.excluded_addresses
+
 
 @dataclass(frozen=True, slots=True)
 class SyncGroup:

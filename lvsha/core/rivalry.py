@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lvsha.core.mastership import OWNER, STOPPING, Received, Router
+from lvsha.core.mastership import STOPPING, Received, Router
 from lvsha.core.plan import VirtualRouter
-from lvsha.core.tracking import LOWEST
+from lvsha.core.tracking import LOWEST, OWNER
 
 
 class Yielding(NamedTuple):

@@ -19,6 +19,8 @@ LOWEST, HIGHEST = 1, 254
 """Effective priorities: 0 says goodbye, and 255 is the address owner's."""
 
 OWNER = 255
+"""Priority of the router that owns the addresses as its own (RFC 9568 §5.2.4)."""
+
 LARGEST_WEIGHT = 253
 
 

@@ -166,9 +166,7 @@ class VrrpProcess:
         )
         for name in {vr.interface for vr in plan.routers} - self._segments.keys():
             self._segments[name] = Segment(name, self._addresses, self._wire, self._unicast)
-        virtual = [
-            address.ip for vr in plan.routers for address in (*vr.addresses, *vr.excluded_addresses)
-        ]
+        virtual = [address.ip for vr in plan.routers for address in vr.all_addresses]
         for segment in self._segments.values():
             segment.virtual_addresses = frozenset(virtual)
             await segment.refresh()

@@ -10,8 +10,9 @@ import asyncio
 import errno
 from collections.abc import Iterable, Iterator
 
-from lvsha.core.mastership import OWNER, Carried
+from lvsha.core.mastership import Carried
 from lvsha.core.plan import VirtualRouter
+from lvsha.core.tracking import OWNER
 from lvsha.core.types import Address, Family, InterfaceAddress
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Addresses, Ear, Link, Wire
@@ -256,7 +257,7 @@ def leftovers(
     vr: VirtualRouter, present: Iterable[InterfaceAddress]
 ) -> tuple[InterfaceAddress, ...]:
     """Addresses of `vr` that a predecessor left behind among those `present`."""
-    kept, ours = native(vr, present), (*vr.addresses, *vr.excluded_addresses)
+    kept, ours = native(vr, present), vr.all_addresses
     return tuple(address for address in present if address in ours and address not in kept)
 
 
@@ -271,6 +272,5 @@ def native(vr: VirtualRouter, present: Iterable[InterfaceAddress]) -> frozenset[
     return frozenset(
         address
         for address in present
-        if address in (*vr.addresses, *vr.excluded_addresses)
-        and address.network.prefixlen != address.max_prefixlen
+        if address in vr.all_addresses and address.network.prefixlen != address.max_prefixlen
     )
