@@ -21,7 +21,14 @@ import click
 from lvsha.cli import overheard
 from lvsha.cli.overheard import Facts
 from lvsha.core.advert import PROTOCOL
-from lvsha.core.frames import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ICMPV6
+from lvsha.core.frames import (
+    ADVERTISEMENT,
+    ETHERTYPE_ARP,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    ICMPV6,
+    SOLICITATION,
+)
 from lvsha.errors import HostError
 from lvsha.runtime.logs import timestamp
 
@@ -32,7 +39,6 @@ if TYPE_CHECKING:
 LOOK = 1.0
 """Seconds of silence after which it is looked whether the interface is still there."""
 
-SOLICITATION, ADVERTISEMENT = 135, 136  # RFC 4861 §4.3, §4.4
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _LOAD_HALF, _LOAD_BYTE, _EQUAL, _RETURN = 0x28, 0x30, 0x15, 0x06  # linux/bpf_common.h

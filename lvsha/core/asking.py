@@ -10,16 +10,21 @@ from __future__ import annotations
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
-from lvsha.core.frames import ETHERTYPE_ARP, ETHERTYPE_IPV6, ICMPV6
+from lvsha.core.frames import (
+    ADVERTISEMENT,
+    ARP,
+    BROADCAST,
+    ETHERTYPE_ARP,
+    ICMPV6,
+    SOLICITATION,
+    multicast_frame,
+)
 from lvsha.core.internet import checksum, ipv6_packet, pseudo_header
 from lvsha.core.types import Address
 
-_BROADCAST = b"\xff" * 6
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
 _NOWHERE = IPv6Address(0)
 _SOLICITED_NODE = int(IPv6Address("ff02::1:ff00:0"))
 _REPLY = 2
-_SOLICITATION, _ADVERTISEMENT = 135, 136
 _OWN_MAC = b"\x01\x01"
 """The source link-layer address option, one unit of eight bytes (RFC 4861 §4.6.1)."""
 
@@ -27,10 +32,8 @@ _OWN_MAC = b"\x01\x01"
 def question(mac: bytes, address: Address) -> bytes:
     """The frame, Ethernet header onward, that whoever has `address` answers."""
     if address.version == 4:
-        return _BROADCAST + mac + struct.pack("!H", ETHERTYPE_ARP) + _probe(mac, address)
-    group = b"\x33\x33" + _group(address).packed[-4:]
-    ethernet = group + mac + struct.pack("!H", ETHERTYPE_IPV6)
-    return ethernet + _solicitation(address, _NOWHERE)
+        return BROADCAST + mac + struct.pack("!H", ETHERTYPE_ARP) + _probe(mac, address)
+    return multicast_frame(mac, _solicitation(address, _NOWHERE), _group(address))
 
 
 def question_alone(mac: bytes, address: Address, source: Address) -> bytes:
@@ -49,26 +52,26 @@ def answered(packet: bytes) -> Address | None:
 
     None where it is no answer.
     """
-    if packet[:2] == b"\x00\x01" and len(packet) >= _ARP.size:  # ARP of Ethernet
-        fields = _ARP.unpack_from(packet)
+    if packet[:2] == b"\x00\x01" and len(packet) >= ARP.size:  # ARP of Ethernet
+        fields = ARP.unpack_from(packet)
         return IPv4Address(fields[6]) if fields[4] == _REPLY else None
     is_icmp = len(packet) >= 64 and packet[0] >> 4 == 6 and packet[6] == ICMPV6
-    if is_icmp and packet[40] == _ADVERTISEMENT:
+    if is_icmp and packet[40] == ADVERTISEMENT:
         return IPv6Address(packet[48:64])
     return None
 
 
 def _probe(mac: bytes, address: Address) -> bytes:
     ends = (mac, bytes(4), bytes(6), address.packed)
-    return _ARP.pack(1, 0x0800, 6, 4, 1, *ends)
+    return ARP.pack(1, 0x0800, 6, 4, 1, *ends)
 
 
 def _solicitation(address: Address, source: Address, option: bytes = b"") -> bytes:
     group = _group(address)
     body = bytes(4) + address.packed + option
     covered = pseudo_header(source, group, ICMPV6, 4 + len(body))
-    summed = checksum(covered + struct.pack("!BBH", _SOLICITATION, 0, 0) + body)
-    message = struct.pack("!BBH", _SOLICITATION, 0, summed) + body
+    summed = checksum(covered + struct.pack("!BBH", SOLICITATION, 0, 0) + body)
+    message = struct.pack("!BBH", SOLICITATION, 0, summed) + body
     return ipv6_packet(message, source, group, ICMPV6)
 
 

@@ -19,11 +19,13 @@ ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_ARP = 0x0806
 ETHERTYPE_IPV6 = 0x86DD
 ICMPV6 = 58
+SOLICITATION, ADVERTISEMENT = 135, 136
+"""Types of ICMPv6: neighbour discovery (RFC 4861 §4.3, §4.4)."""
 
-_BROADCAST = b"\xff" * 6
+BROADCAST = b"\xff" * 6
+ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ALL_NODES_MAC = bytes.fromhex("333300000001")
 _ALL_NODES = IPv6Address("ff02::1")
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ROUTER, _OVERRIDE = 0x80000000, 0x20000000
 
 
@@ -84,9 +86,9 @@ def multicast_frame(mac: bytes, packet: bytes, group: Address) -> bytes:
 
 def gratuitous_arp(mac: bytes, address: Address) -> bytes:
     """A broadcast ARP request whose sender and target are both `address`."""
-    ethernet = _BROADCAST + mac + struct.pack("!H", ETHERTYPE_ARP)
-    ends = (mac, address.packed, _BROADCAST, address.packed)
-    return ethernet + _ARP.pack(1, 0x0800, 6, 4, 1, *ends)
+    ethernet = BROADCAST + mac + struct.pack("!H", ETHERTYPE_ARP)
+    ends = (mac, address.packed, BROADCAST, address.packed)
+    return ethernet + ARP.pack(1, 0x0800, 6, 4, 1, *ends)
 
 
 def unsolicited_advertisement(mac: bytes, address: Address, is_router: bool) -> bytes:
@@ -97,7 +99,7 @@ def unsolicited_advertisement(mac: bytes, address: Address, is_router: bool) -> 
     flags = _OVERRIDE | (_ROUTER if is_router else 0)
     body = struct.pack("!I16sBB6s", flags, address.packed, 2, 1, mac)
     covered = pseudo_header(address, _ALL_NODES, ICMPV6, 4 + len(body))
-    message = struct.pack("!BBH", 136, 0, 0) + body
-    message = struct.pack("!BBH", 136, 0, checksum(covered + message)) + body
+    message = struct.pack("!BBH", ADVERTISEMENT, 0, 0) + body
+    message = struct.pack("!BBH", ADVERTISEMENT, 0, checksum(covered + message)) + body
     ethernet = _ALL_NODES_MAC + mac + struct.pack("!H", ETHERTYPE_IPV6)
     return ethernet + ipv6_packet(message, address, _ALL_NODES, ICMPV6)

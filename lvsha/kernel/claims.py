@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from lvsha.core.asking import answered, question_alone
-from lvsha.core.frames import ETHERTYPE_ARP, ETHERTYPE_IPV6
+from lvsha.core.frames import ADVERTISEMENT, ETHERTYPE_ARP, ETHERTYPE_IPV6, ICMPV6
 from lvsha.core.types import Address, Family
 from lvsha.errors import KernelError
 from lvsha.kernel.neighbours import Neighbours
@@ -41,9 +41,9 @@ _ANSWERS = {
         ETHERTYPE_IPV6,
         (
             (_LOAD_BYTE, 0, 0, 6),
-            (_JUMP_IF_EQUAL, 0, 3, 58),
+            (_JUMP_IF_EQUAL, 0, 3, ICMPV6),
             (_LOAD_BYTE, 0, 0, 40),
-            (_JUMP_IF_EQUAL, 0, 1, 136),
+            (_JUMP_IF_EQUAL, 0, 1, ADVERTISEMENT),
             (_RETURN, 0, 0, _LONGEST),
             (_RETURN, 0, 0, 0),
         ),
