@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from ipaddress import ip_interface
 from typing import Any, TypeVar
 
@@ -17,7 +17,8 @@ from lvsha.kernel.rtnetlink import (
     AsyncIPRoute,
     MarshalRtnl,
     NetlinkDumpInterrupted,
-    NetlinkError,
+    index_of,
+    refusals_about,
 )
 
 # include/uapi/linux/rtnetlink.h and if.h
@@ -58,8 +59,8 @@ class KernelAddresses:
 
     async def link(self, interface: str) -> Link | None:
         try:
-            with _refusals_about(f"interface {interface}"):
-                (message,) = await self._commands.link("get", index=_index(interface))
+            with refusals_about(f"interface {interface}"):
+                (message,) = await self._commands.link("get", index=index_of(interface))
         except KernelError as error:
             if error.errno == errno.ENODEV:
                 return None
@@ -67,23 +68,25 @@ class KernelAddresses:
         return _link(message)
 
     async def addresses(self, interface: str) -> tuple[InterfaceAddress, ...]:
-        index = _index(interface)
-        with _refusals_about(f"interface {interface}"):
+        index = index_of(interface)
+        with refusals_about(f"interface {interface}"):
             messages = await self._dump(self._commands.get_addr, index=index)
         return tuple(_address(message) for message in messages)
 
     async def add(self, interface: str, address: InterfaceAddress) -> None:
-        index = self._put[interface, address] = _index(interface)
+        index = self._put[interface, address] = index_of(interface)
         await self._change("add", index, interface, address, AS_VIP if address.version == 6 else {})
 
     async def remove(self, interface: str, address: InterfaceAddress) -> None:
         """From where `add` put it, whatever that interface is called by now."""
-        index = self._put.pop((interface, address), None) or _index(interface)
+        index = self._put.pop((interface, address), None) or index_of(interface)
         await self._change("del", index, interface, address, {})
 
     async def set_up(self, interface: str, up: bool) -> None:
-        with _refusals_about(f"interface {interface}"):
-            await self._commands.link("set", index=_index(interface), state="up" if up else "down")
+        with refusals_about(f"interface {interface}"):
+            await self._commands.link(
+                "set", index=index_of(interface), state="up" if up else "down"
+            )
 
     def events(self) -> AsyncIterator[Event]:
         return self._read(self._subscribe())
@@ -102,7 +105,7 @@ class KernelAddresses:
         address: InterfaceAddress,
         flags: dict[str, int],
     ) -> None:
-        with _refusals_about(f"{address} on {interface}"):
+        with refusals_about(f"{address} on {interface}"):
             await self._commands.addr(
                 command,
                 index=index,
@@ -160,13 +163,6 @@ class KernelAddresses:
         return {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
 
 
-def _index(interface: str) -> int:
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        raise KernelError(errno.ENODEV, f"interface {interface}") from None
-
-
 async def _receive(subscription: socket.socket) -> bytes | None:
     """One read of messages; None when the kernel had to drop some."""
     try:
@@ -217,11 +213,3 @@ def _address(message: Any) -> InterfaceAddress:
     # On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL, where present, is ours.
     address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     return ip_interface(f"{address}/{message['prefixlen']}")
-
-
-@contextmanager
-def _refusals_about(what: str) -> Iterator[None]:
-    try:
-        yield
-    except NetlinkError as error:
-        raise KernelError(error.code, what, error.args[1]) from None

@@ -7,14 +7,13 @@ a killed process has left restores them.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
 from lvsha.errors import KernelError
 from lvsha.kernel.ports import Sysctls
-from lvsha.kernel.rtnetlink import AsyncIPRoute, NetlinkError
+from lvsha.kernel.rtnetlink import AsyncIPRoute, index_of, refusals_about
 
 _PARENT = {"arp_ignore": "1", "arp_filter": "1", "arp_announce": "2"}
 """Else the parent answers for the macvlan's addresses, and asks in their name, with its own MAC
@@ -54,30 +53,26 @@ class KernelMacvlans:
             raise
 
     async def _build(self, name: str, parent: str, mac: bytes) -> None:
-        try:
+        with refusals_about(f"macvlan {name}"):
             await self._commands.link(
                 "add",
                 ifname=name,
                 kind="macvlan",
-                link=_index(parent),
+                link=index_of(parent),
                 macvlan_mode="private",
                 address=mac.hex(":"),
             )
-            index = _index(name)
+            index = index_of(name)
             await self._commands.link("set", index=index, ifalias=_written(self._found[parent]))
             self._set(name, parent)
             await self._commands.link("set", index=index, state="up")
-        except NetlinkError as error:
-            raise KernelError(error.code, f"macvlan {name}", error.args[1]) from None
 
     async def remove(self, name: str) -> None:
         with suppress(KernelError):  # it is not there
-            index = _index(name)
-            try:
+            index = index_of(name)
+            with refusals_about(f"macvlan {name}"):
                 await self._learn(name, index)
                 await self._commands.link("del", index=index)
-            except NetlinkError as error:
-                raise KernelError(error.code, f"macvlan {name}", error.args[1]) from None
         self._restore(name)
 
     async def _learn(self, name: str, index: int) -> None:
@@ -127,10 +122,3 @@ def _read(alias: str) -> dict[str, str]:
     mark, _, settings = alias.partition(" ")
     found = dict(word.split("=", 1) for word in settings.split() if "=" in word)
     return found if mark == _MARK and found.keys() == _PARENT.keys() else {}
-
-
-def _index(interface: str) -> int:
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        raise KernelError(errno.ENODEV, f"interface {interface}") from None

@@ -18,7 +18,7 @@ from lvsha.core.moving import MAIN_TABLE, VirtualRoute, VirtualRule
 from lvsha.core.types import Family, Network
 from lvsha.errors import KernelError
 from lvsha.kernel.netlink import DONE, DUMP, ERROR, HEADER, REQUEST, attributes, messages, outcome
-from lvsha.kernel.rtnetlink import AsyncIPRoute, NetlinkError
+from lvsha.kernel.rtnetlink import AsyncIPRoute, index_of, refusals_about
 
 # include/uapi/linux/rtnetlink.h and netlink.h
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
@@ -71,7 +71,7 @@ class KernelRouting:
         await asyncio.sleep(0)  # the transport lets go of its socket in the loop's next round
 
     async def _change(self, verb: str, interface: str, path: VirtualRoute | VirtualRule) -> None:
-        try:
+        with refusals_about(str(path)):
             match path:
                 case VirtualRoute():
                     await self._commands.route(verb, **_route(interface, path))
@@ -84,20 +84,14 @@ class KernelRouting:
                         src=str(source.network_address),
                         src_len=source.prefixlen,
                     )
-        except NetlinkError as error:
-            raise KernelError(error.code, str(path), error.args[1]) from None
 
 
 def _route(interface: str, route: VirtualRoute) -> dict[str, Any]:
-    try:
-        index = socket.if_nametoindex(interface)
-    except OSError:
-        raise KernelError(errno.ENODEV, f"interface {interface}") from None
     return {
         "family": int(Family.of(route.to)),
         "dst": str(route.to),
         "gateway": str(route.via),
-        "oif": index,
+        "oif": index_of(interface),
         "table": route.table,
     }
 
