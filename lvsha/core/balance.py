@@ -238,12 +238,16 @@ def _stand_in(rule: Rule, tallies: Sequence[Tally], before: int) -> int:
 
     While verdicts that are still to come can bring the quorum, nothing is switched.
     """
-    first = tallies[0]
-    possible = first.alive_weight + first.undecided_weight
-    if first.undecided_weight and possible >= rule.regained_from:
+    if may_come(rule, tallies[0]):
         return before if before < len(tallies) else 0
     alive = (tier for tier in range(1, len(tallies)) if tallies[tier].alive_weight)
     return next(alive, 0)
+
+
+def may_come(rule: Rule, first: Tally) -> bool:
+    """Whether verdicts that are still to come can bring the quorum."""
+    possible = first.alive_weight + first.undecided_weight
+    return first.undecided_weight > 0 and possible >= rule.regained_from
 
 
 def drains(service: VirtualService) -> bool:

@@ -143,9 +143,7 @@ class Services:
         taken = self._services[service.name]
         if taken.state.quorum_held:
             return True
-        first = taken.tallies[0]
-        possible = first.alive_weight + first.undecided_weight
-        return None if first.undecided_weight and possible >= taken.rule.regained_from else False
+        return None if balance.may_come(taken.rule, taken.tallies[0]) else False
 
     def admin(self, service: VirtualService, server: RealServer) -> Admin:
         """What operator and agent together want of a server."""
