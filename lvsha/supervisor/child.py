@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lvsha.core.messages import Message, Stop
+from lvsha.programs.words import signal_name
 from lvsha.runtime.channel import Channel, GarbageError
 from lvsha.runtime.logs import log
 from lvsha.runtime.tasks import spawn
@@ -176,4 +176,4 @@ class Child:
 
 
 def _reason(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+    return f"killed by {signal_name(-code)}" if code < 0 else f"exited with {code}"

@@ -50,8 +50,8 @@ class News:
             case AddressEvent(name, address, present):
                 if segment := self._segments.get(name):
                     await _heed_address(segment, event)
-                for router in self._masked(name):
-                    if not present:
+                if not present:
+                    for router in self._masked(name):
                         router.holder.vanished(address)
             case EventsLost():
                 await self._read_again()
