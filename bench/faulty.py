@@ -37,11 +37,10 @@ class Fault(Enum):
 
 
 class Server:
-    """One server: what ails it, and how often it was asked."""
+    """One server: what ails it, and who waits for it to be asked."""
 
     def __init__(self, address: str, slowness: float) -> None:
         self.address = address
-        self.asked = 0
         self.fault: Fault | None = None
         self.slowness = slowness
         self.listener = _listener(address)
@@ -55,7 +54,6 @@ class Server:
 
     def heard(self) -> None:
         """Somebody connected."""
-        self.asked += 1
         for question in self._waiting:
             if not question.done():
                 question.set_result(None)
