@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,22 @@ def test_the_last_announcement_is_the_owners(routers, script):
         for other in world.nodes.values()
         if other.alive
     )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("always", "drawn"),
+    [
+        (test_after_the_last_disturbance_there_is_exactly_one_owner, scripts),
+        (test_two_masters_that_hear_each_other_are_two_for_an_interval_at_most, scripts),
+        (test_the_last_announcement_is_the_owners, unparted),
+    ],
+)
+def test_so_it_is_in_thousands_of_scripts(always, drawn):
+    """Each of the three above holds for 3,000 more."""
+    many = given(clusters(), drawn)(always.hypothesis.inner_test)
+    settings(max_examples=3000, deadline=None)(many)()
 
 
 @settings(max_examples=60, deadline=None)
