@@ -62,6 +62,12 @@ async def test_a_script_that_fails_is_a_fault_with_its_own_words(tmp_path):
         await until(lambda: not now().faults)
 
 
+async def test_a_script_that_a_signal_ends_fails_with_the_signals_name(tmp_path):
+    async with tracking(Track(script("kill -KILL $$"))) as now:
+        await until(lambda: bool(now().faults))
+        assert now().faults == {"script /bin/sh was killed by SIGKILL"}
+
+
 async def test_a_script_killed_at_its_deadline_says_nothing_and_takes_its_group_along(tmp_path):
     pids = tmp_path / "pids"
     text = f"echo $$ >>{pids}; sleep 60 & echo $! >>{pids}; wait"
